@@ -1,0 +1,156 @@
+/*
+ * The configuration as typed, checked, immutable structs. One is read at start and one at each HUP; exchanges hold
+ * on to the one they began with. Everything in it lives in its arena and goes with it.
+ */
+#ifndef POSTERN_CONFIG_CONFIGURATION_H
+#define POSTERN_CONFIG_CONFIGURATION_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/log.h"
+#include "config/pattern.h"
+
+enum { CLIENT_KEY_HASH_BYTES = 32 }; /* SHA-256 */
+
+/* Where the token comes from: exactly one of the three is set. */
+struct token_source {
+    const char *file;
+    bool insecure;          /* a file that others may read is accepted */
+    const char *env;        /* name of an environment variable */
+    const char *credential; /* name below $CREDENTIALS_DIRECTORY (systemd) */
+};
+
+/* How the token goes up. Exactly one of the two is set. */
+struct injection {
+    const char *query;  /* parameter name */
+    const char *header; /* field name … */
+    const char *format; /* … and its value with one %s for the token */
+};
+
+struct name_value {
+    struct bytes name, value;
+};
+
+/*
+ * One line of cache.rules, of the operator or of a preset. The first that matches decides.
+ * Freshness: RFC 9111; ttl where the answer says nothing, or always with `override`.
+ */
+struct cache_rule {
+    struct pattern match; /* of the normalised path, without version prefix */
+    struct bytes match_text;
+    int64_t ttl_us;          /* -1: not said here */
+    int64_t negative_ttl_us; /* 404 and 410; -1: not said here */
+    bool override;           /* ttl even where the answer says otherwise, no-store included */
+    bool store;              /* false: never stored, never collapsed */
+};
+
+/* A query parameter that does not change the answer: ignorable whatever it says, or when it says a default. */
+struct parameter_rule {
+    struct pattern match;      /* paths it holds for */
+    struct bytes name;
+    const struct bytes *values; /* spelled-out defaults that may be dropped; value_count 0: any value */
+    size_t value_count;
+};
+
+/* What a preset says of one API. NULL in an upstream without one. */
+struct preset {
+    const char *name;
+    const struct bytes *version_prefixes; /* "v1" … : a first path segment that tags leave out */
+    size_t version_prefix_count;
+    const struct bytes *ignorable_parameters; /* names dropped on any path */
+    size_t ignorable_parameter_count;
+    const struct parameter_rule *defaults;
+    size_t default_count;
+    const struct cache_rule *rules; /* after the operator's */
+    size_t rule_count;
+    const struct bytes *error_members; /* top-level JSON members that make an answer an error: never stored */
+    size_t error_member_count;
+    const struct bytes *secret_parameters; /* query parameters never logged */
+    size_t secret_parameter_count;
+    const struct bytes *forward; /* request fields forwarded besides the allow-list */
+    size_t forward_count;
+    const char *identity_path;   /* "/identity"; NULL: none */
+    const char *identity_member; /* "id" */
+    struct injection inject;     /* used when the upstream says none */
+};
+
+struct upstream_config {
+    const char *name;
+    const char *url;        /* as configured, without trailing slash */
+    struct bytes scheme;    /* "http" or "https" */
+    struct bytes authority; /* host[:port] */
+    struct bytes base_path; /* "" or "/base" */
+    const struct preset *preset;
+    struct token_source token;
+    bool has_token;
+    struct injection inject;
+    uint32_t concurrency; /* 0: no limit */
+    int64_t connect_timeout_us, total_timeout_us, queue_timeout_us;
+    int64_t pause_max_us;
+    uint32_t retries;
+    bool breaker;
+    const struct bytes *forward;
+    size_t forward_count;
+    bool forward_all; /* "forward": ["*"] */
+    const char *tls_ca_file;
+    bool tls_verify;
+};
+
+struct allow_rule {
+    struct bytes method; /* "*": any */
+    struct pattern path;
+};
+
+struct client_config {
+    const char *name;
+    uint8_t key_hash[CLIENT_KEY_HASH_BYTES];
+    uint32_t upstream; /* index into configuration.upstreams */
+    const struct allow_rule *allow;
+    size_t allow_count;
+};
+
+enum unmatched_writes { UNMATCHED_ACCOUNT, UNMATCHED_PATH };
+
+struct configuration {
+    atomic_uint references; /* configuration_acquire, configuration_release */
+    struct arena arena;
+    const char *path; /* the file, absolute; NULL: made from options */
+
+    const char *const *listen;
+    size_t listen_count;
+    const char *admin; /* NULL: none */
+    const char *data_dir;
+    uint32_t workers; /* at least 1 */
+    enum log_level log_level;
+    enum log_format log_format;
+    int64_t head_timeout_us, idle_timeout_us, body_timeout_us;
+    uint32_t connections;
+
+    const struct upstream_config *upstreams;
+    size_t upstream_count;
+    const struct client_config *clients; /* count 0: everybody on loopback is "local" */
+    size_t client_count;
+
+    uint64_t cache_max_bytes, cache_max_object_bytes;
+    int64_t ttl_us, negative_ttl_us, stale_while_revalidate_us, stale_if_error_us;
+    const struct cache_rule *cache_rules;
+    size_t cache_rule_count;
+    enum unmatched_writes unmatched_writes;
+
+    bool audit; /* "audit": false switches it off; absent: on */
+    bool audit_hash_bodies;
+    const struct bytes *audit_mask;
+    size_t audit_mask_count;
+    uint64_t audit_rotate_bytes;
+    int64_t audit_keep_us;
+
+    const char *const *warnings; /* what is accepted and does nothing yet: one line each, said at start */
+    size_t warning_count;
+};
+
+struct configuration *configuration_acquire(struct configuration *configuration);
+void configuration_release(struct configuration *configuration); /* NULL is fine */
+
+#endif
