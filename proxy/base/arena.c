@@ -1,4 +1,5 @@
-/* Blocks in a list, filled from the front. Under AddressSanitizer the unused rest of each is poisoned. */
+/* Blocks in a list, filled from the front. Under AddressSanitizer the unused rest of each is
+ * poisoned. */
 #include "base/arena.h"
 
 #include <assert.h>

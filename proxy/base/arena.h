@@ -1,6 +1,7 @@
 /*
- * An arena: memory for all that lives as long as one exchange. Nothing in it is freed singly; arena_reset
- * frees all at once and keeps the first block for the next exchange. Not thread-safe: one owner.
+ * An arena: memory for all that lives as long as one exchange. Nothing in it is freed singly;
+ * arena_reset frees all at once and keeps the first block for the next exchange. Not thread-safe:
+ * one owner.
  */
 #ifndef POSTERN_BASE_ARENA_H
 #define POSTERN_BASE_ARENA_H

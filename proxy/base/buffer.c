@@ -32,7 +32,8 @@ char *buffer_reserve(struct buffer *buffer, size_t size)
 {
     size_t needed;
 
-    if (buffer->failed || !size_add(buffer->length, size, &needed) || needed > buffer->limit_bytes) {
+    if (buffer->failed || !size_add(buffer->length, size, &needed) ||
+        needed > buffer->limit_bytes) {
         buffer->failed = true;
         return NULL;
     }
@@ -71,7 +72,8 @@ void buffer_format(struct buffer *buffer, const char *format, ...)
     const int length = vsnprintf(NULL, 0, format, arguments);
     va_end(arguments);
     assert(length >= 0);
-    char *room = buffer_reserve(buffer, (size_t)length + 1); /* vsnprintf writes a NUL, not counted */
+    char *room =
+        buffer_reserve(buffer, (size_t)length + 1); /* vsnprintf writes a NUL, not counted */
     if (room != NULL) {
         (void)vsnprintf(room, (size_t)length + 1, format, again); /* measured just above */
         buffer->length += (size_t)length;

@@ -1,6 +1,6 @@
 /*
- * A growing buffer that is born with its limit. It remembers its first failure (RESULT_LIMIT), ignores what is
- * added after it, and its user asks once, at the end.
+ * A growing buffer that is born with its limit. It remembers its first failure (RESULT_LIMIT),
+ * ignores what is added after it, and its user asks once, at the end.
  */
 #ifndef POSTERN_BASE_BUFFER_H
 #define POSTERN_BASE_BUFFER_H
@@ -29,8 +29,8 @@ void buffer_add_byte(struct buffer *buffer, char byte);
 void buffer_format(struct buffer *buffer, const char *format, ...) PRINTF_LIKE(2, 3);
 
 /*
- * Room for `size` more bytes at data + length, to be written by the caller, who then adds to length.
- * NULL, and failed set, where the limit forbids it.
+ * Room for `size` more bytes at data + length, to be written by the caller, who then adds to
+ * length. NULL, and failed set, where the limit forbids it.
  */
 char *buffer_reserve(struct buffer *buffer, size_t size);
 

@@ -106,7 +106,8 @@ enum result bytes_from_hex(struct bytes text, void *data, size_t length)
         if (bytes_hex_value(text.data[i]) < 0)
             return RESULT_INVALID;
     for (size_t i = 0; i < length; i++)
-        to[i] = (unsigned char)(bytes_hex_value(text.data[2 * i]) << 4 | bytes_hex_value(text.data[2 * i + 1]));
+        to[i] = (unsigned char)(bytes_hex_value(text.data[2 * i]) << 4 |
+                                bytes_hex_value(text.data[2 * i + 1]));
     return RESULT_OK;
 }
 

@@ -1,6 +1,7 @@
 /*
  * Borrowed bytes: a pointer and a length, passed by value, not terminated, never freed through.
- * Whoever keeps them longer than the call copies them (arena_copy). NULL data always comes with length 0.
+ * Whoever keeps them longer than the call copies them (arena_copy). NULL data always comes with
+ * length 0.
  */
 #ifndef POSTERN_BASE_BYTES_H
 #define POSTERN_BASE_BYTES_H
@@ -51,12 +52,14 @@ static inline struct bytes bytes_from(struct bytes bytes, size_t start)
 
 static inline bool bytes_starts_with(struct bytes bytes, struct bytes prefix)
 {
-    return bytes.length >= prefix.length && bytes_equal(bytes_slice(bytes, 0, prefix.length), prefix);
+    return bytes.length >= prefix.length &&
+           bytes_equal(bytes_slice(bytes, 0, prefix.length), prefix);
 }
 
 static inline bool bytes_ends_with(struct bytes bytes, struct bytes suffix)
 {
-    return bytes.length >= suffix.length && bytes_equal(bytes_from(bytes, bytes.length - suffix.length), suffix);
+    return bytes.length >= suffix.length &&
+           bytes_equal(bytes_from(bytes, bytes.length - suffix.length), suffix);
 }
 
 /* ASCII letters are the same in either case; all other bytes as they are. */
@@ -71,12 +74,13 @@ size_t bytes_find(struct bytes bytes, struct bytes part);
 /* Without the spaces and tabs at both ends (OWS of RFC 9110 §5.6.3). */
 struct bytes bytes_trim(struct bytes bytes);
 
-/* Cuts off and returns what stands before the first `separator`; *rest keeps what follows it (empty at the end). */
+/* Cuts off and returns what stands before the first `separator`; *rest keeps what follows it (empty
+ * at the end). */
 struct bytes bytes_cut(struct bytes *rest, char separator);
 
 /*
- * The decimal number that fills `text` wholly, at most `maximum`. No sign, space or rest: RESULT_INVALID.
- * More than `maximum`: RESULT_LIMIT. The only reader of numbers in postern.
+ * The decimal number that fills `text` wholly, at most `maximum`. No sign, space or rest:
+ * RESULT_INVALID. More than `maximum`: RESULT_LIMIT. The only reader of numbers in postern.
  */
 MUST_USE enum result bytes_to_number(struct bytes text, uint64_t maximum, uint64_t *number);
 

@@ -31,6 +31,6 @@ void clock_format_rfc3339(int64_t wall_us, char *text)
     (void)gmtime_r(&seconds, &utc); /* only years beyond 2^31 fail */
     (void)snprintf(text, CLOCK_RFC3339_ROOM, "%04u-%02u-%02uT%02u:%02u:%02u.%06uZ",
                    (unsigned)(utc.tm_year + 1900) % 10000, (unsigned)(utc.tm_mon + 1) % 100,
-                   (unsigned)utc.tm_mday % 100, (unsigned)utc.tm_hour % 100, (unsigned)utc.tm_min % 100,
-                   (unsigned)utc.tm_sec % 100, micro % 1000000);
+                   (unsigned)utc.tm_mday % 100, (unsigned)utc.tm_hour % 100,
+                   (unsigned)utc.tm_min % 100, (unsigned)utc.tm_sec % 100, micro % 1000000);
 }

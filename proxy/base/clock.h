@@ -1,4 +1,5 @@
-/* Time as int64_t microseconds: monotonic unless the name says wall. Policy code takes it as a parameter. */
+/* Time as int64_t microseconds: monotonic unless the name says wall. Policy code takes it as a
+ * parameter. */
 #ifndef POSTERN_BASE_CLOCK_H
 #define POSTERN_BASE_CLOCK_H
 

@@ -1,4 +1,5 @@
-/* 128-bit XXH3 hashes for cache keys and tags. Not for secrets, and never trusted alone: entries keep their whole key. */
+/* 128-bit XXH3 hashes for cache keys and tags. Not for secrets, and never trusted alone: entries
+ * keep their whole key. */
 #ifndef POSTERN_BASE_HASH_H
 #define POSTERN_BASE_HASH_H
 

@@ -1,4 +1,5 @@
-/* One write(2) a line, so that lines of several threads never mix. Control bytes are escaped: a peer cannot forge a line. */
+/* One write(2) a line, so that lines of several threads never mix. Control bytes are escaped: a
+ * peer cannot forge a line. */
 #include "base/log.h"
 
 #include <stdarg.h>
@@ -57,9 +58,12 @@ void log_write(enum log_level level, const char *format, ...)
     (void)vsnprintf(text, sizeof(text), format, arguments); /* cut is fine */
     va_end(arguments);
     clock_format_rfc3339(clock_wall_us(), time);
-    int length = snprintf(line, sizeof(line), json ? "{\"time\":\"%s\",\"level\":\"%s\",\"message\":\"" : "%s postern: %s: ",
-                          time, level_names[level]);
-    size_t end = (size_t)length + escape_text(text, json, line + length, sizeof(line) - (size_t)length - 4);
+    int length = snprintf(
+        line, sizeof(line),
+        json ? "{\"time\":\"%s\",\"level\":\"%s\",\"message\":\"" : "%s postern: %s: ", time,
+        level_names[level]);
+    size_t end =
+        (size_t)length + escape_text(text, json, line + length, sizeof(line) - (size_t)length - 4);
     if (json) {
         line[end++] = '"';
         line[end++] = '}';

@@ -81,5 +81,6 @@ void mailbox_post(struct mailbox *mailbox, struct letter *letter)
     mailbox->last = letter;
     (void)pthread_mutex_unlock(&mailbox->lock);
     if (was_empty)
-        (void)!write(mailbox->fd, &one, sizeof(one)); /* EAGAIN: the counter is full, so a wake-up is due */
+        (void)!write(mailbox->fd, &one,
+                     sizeof(one)); /* EAGAIN: the counter is full, so a wake-up is due */
 }

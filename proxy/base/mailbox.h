@@ -1,7 +1,7 @@
 /*
  * Letters between threads: any thread posts, the owner's event loop delivers, in order of posting.
- * A letter is a member of the poster's struct: nothing is allocated, a post cannot fail, and the letter belongs
- * to the mailbox until its `deliver` is called.
+ * A letter is a member of the poster's struct: nothing is allocated, a post cannot fail, and the
+ * letter belongs to the mailbox until its `deliver` is called.
  */
 #ifndef POSTERN_BASE_MAILBOX_H
 #define POSTERN_BASE_MAILBOX_H

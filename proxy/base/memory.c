@@ -7,7 +7,9 @@
 
 void memory_exhausted(void)
 {
-    (void)fputs("postern: error: out of memory; give the process more or lower cache.max_object and limits\n", stderr);
+    (void)fputs("postern: error: out of memory; give the process more or lower cache.max_object "
+                "and limits\n",
+                stderr);
     abort();
 }
 

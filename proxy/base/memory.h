@@ -1,6 +1,7 @@
 /*
  * Heap memory that is there or ends the process: running out of it costs no promise, and branches
- * that no test can reach are where the bugs live. Any size that a peer chooses is bounded before it comes here.
+ * that no test can reach are where the bugs live. Any size that a peer chooses is bounded before it
+ * comes here.
  */
 #ifndef POSTERN_BASE_MEMORY_H
 #define POSTERN_BASE_MEMORY_H

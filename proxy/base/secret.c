@@ -32,7 +32,8 @@ static size_t mapped_bytes_for(size_t length)
 static enum result secret_map(size_t length, struct secret **secret)
 {
     const size_t mapped_bytes = mapped_bytes_for(length);
-    void *memory = mmap(NULL, mapped_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    void *memory =
+        mmap(NULL, mapped_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
     if (memory == MAP_FAILED)
         return RESULT_SYSTEM;
@@ -66,8 +67,8 @@ static struct bytes trimmed_line(struct bytes text)
     return text;
 }
 
-static enum result secret_read_fd(int fd, const char *path, bool insecure, struct secret *room, struct secret **secret,
-                                  struct error *error)
+static enum result secret_read_fd(int fd, const char *path, bool insecure, struct secret *room,
+                                  struct secret **secret, struct error *error)
 {
     struct stat status;
     size_t length = 0;
@@ -75,8 +76,9 @@ static enum result secret_read_fd(int fd, const char *path, bool insecure, struc
     if (fstat(fd, &status) == -1 || !S_ISREG(status.st_mode))
         return error_set(error, RESULT_INVALID, "%s is not a regular file", path);
     if (!insecure && (status.st_mode & (S_IRGRP | S_IROTH)) != 0)
-        return error_set(error, RESULT_REFUSED,
-                         "%s can be read by others: chmod 600 it, or set \"insecure\": true beside it", path);
+        return error_set(
+            error, RESULT_REFUSED,
+            "%s can be read by others: chmod 600 it, or set \"insecure\": true beside it", path);
     while (length < room->length) {
         const ssize_t got = read(fd, room->data + length, room->length - length);
 
@@ -89,15 +91,19 @@ static enum result secret_read_fd(int fd, const char *path, bool insecure, struc
         length += (size_t)got;
     }
     if (length > SECRET_LIMIT_BYTES)
-        return error_set(error, RESULT_LIMIT, "%s is larger than %d bytes", path, SECRET_LIMIT_BYTES);
+        return error_set(error, RESULT_LIMIT, "%s is larger than %d bytes", path,
+                         SECRET_LIMIT_BYTES);
     const struct bytes content = trimmed_line(bytes_of(room->data, length));
     if (content.length == 0)
         return error_set(error, RESULT_INVALID, "%s is empty: put the token in it", path);
     const enum result result = secret_create(content, secret);
-    return result == RESULT_OK ? result : error_set(error, result, "cannot lock memory for the secret: %s", strerror(errno));
+    return result == RESULT_OK
+               ? result
+               : error_set(error, result, "cannot lock memory for the secret: %s", strerror(errno));
 }
 
-enum result secret_read_file(const char *path, bool insecure, struct secret **secret, struct error *error)
+enum result secret_read_file(const char *path, bool insecure, struct secret **secret,
+                             struct error *error)
 {
     struct secret *room = NULL;
     const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
@@ -106,7 +112,8 @@ enum result secret_read_file(const char *path, bool insecure, struct secret **se
         return error_set(error, RESULT_SYSTEM, "cannot open %s: %s", path, strerror(errno));
     enum result result = secret_map(SECRET_LIMIT_BYTES + 1, &room);
     if (result != RESULT_OK)
-        (void)error_set(error, result, "cannot lock memory for the secret: %s (raise ulimit -l)", strerror(errno));
+        (void)error_set(error, result, "cannot lock memory for the secret: %s (raise ulimit -l)",
+                        strerror(errno));
     else
         result = secret_read_fd(fd, path, insecure, room, secret, error);
     secret_destroy(room);

@@ -1,7 +1,7 @@
 /*
- * Memory for secrets: in pages of its own that are locked (not swapped), left out of core dumps and children,
- * and wiped before they go. What a secret says leaves it through secret_bytes only, whose callers are few:
- * grep for them.
+ * Memory for secrets: in pages of its own that are locked (not swapped), left out of core dumps and
+ * children, and wiped before they go. What a secret says leaves it through secret_bytes only, whose
+ * callers are few: grep for them.
  */
 #ifndef POSTERN_BASE_SECRET_H
 #define POSTERN_BASE_SECRET_H
@@ -13,15 +13,17 @@ enum { SECRET_LIMIT_BYTES = 16 * 1024 };
 
 struct secret; /* owned by whoever created it; immutable, so readable from any thread */
 
-/* Copies `content`. Content over SECRET_LIMIT_BYTES: RESULT_LIMIT. Could not be locked: RESULT_SYSTEM. */
+/* Copies `content`. Content over SECRET_LIMIT_BYTES: RESULT_LIMIT. Could not be locked:
+ * RESULT_SYSTEM. */
 MUST_USE enum result secret_create(struct bytes content, struct secret **secret);
 
 /*
- * Reads a secret from a regular file, without the line end and blanks around it, never by way of stdio buffers.
- * A file that group or others may read is refused unless `insecure`; an empty one is RESULT_INVALID.
- * The error names the file, never the content.
+ * Reads a secret from a regular file, without the line end and blanks around it, never by way of
+ * stdio buffers. A file that group or others may read is refused unless `insecure`; an empty one is
+ * RESULT_INVALID. The error names the file, never the content.
  */
-MUST_USE enum result secret_read_file(const char *path, bool insecure, struct secret **secret, struct error *error);
+MUST_USE enum result secret_read_file(const char *path, bool insecure, struct secret **secret,
+                                      struct error *error);
 
 /* Wipes and frees. NULL is fine. */
 void secret_destroy(struct secret *secret);

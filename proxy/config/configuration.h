@@ -1,6 +1,7 @@
 /*
- * The configuration as typed, checked, immutable structs. One is read at start and one at each HUP; exchanges hold
- * on to the one they began with. Everything in it lives in its arena and goes with it.
+ * The configuration as typed, checked, immutable structs. One is read at start and one at each HUP;
+ * exchanges hold on to the one they began with. Everything in it lives in its arena and goes with
+ * it.
  */
 #ifndef POSTERN_CONFIG_CONFIGURATION_H
 #define POSTERN_CONFIG_CONFIGURATION_H
@@ -46,11 +47,13 @@ struct cache_rule {
     bool store;              /* false: never stored, never collapsed */
 };
 
-/* A query parameter that does not change the answer: ignorable whatever it says, or when it says a default. */
+/* A query parameter that does not change the answer: ignorable whatever it says, or when it says a
+ * default. */
 struct parameter_rule {
-    struct pattern match;      /* paths it holds for */
+    struct pattern match; /* paths it holds for */
     struct bytes name;
-    const struct bytes *values; /* spelled-out defaults that may be dropped; value_count 0: any value */
+    const struct bytes
+        *values; /* spelled-out defaults that may be dropped; value_count 0: any value */
     size_t value_count;
 };
 
@@ -65,7 +68,8 @@ struct preset {
     size_t default_count;
     const struct cache_rule *rules; /* after the operator's */
     size_t rule_count;
-    const struct bytes *error_members; /* top-level JSON members that make an answer an error: never stored */
+    const struct bytes
+        *error_members; /* top-level JSON members that make an answer an error: never stored */
     size_t error_member_count;
     const struct bytes *secret_parameters; /* query parameters never logged */
     size_t secret_parameter_count;
@@ -146,7 +150,8 @@ struct configuration {
     uint64_t audit_rotate_bytes;
     int64_t audit_keep_us;
 
-    const char *const *warnings; /* what is accepted and does nothing yet: one line each, said at start */
+    const char *const
+        *warnings; /* what is accepted and does nothing yet: one line each, said at start */
     size_t warning_count;
 };
 

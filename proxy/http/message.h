@@ -1,7 +1,7 @@
 /*
  * Requests and responses as RFC 9110 names their parts: a method, a target, a status, field lines.
- * All bytes are borrowed from whoever made the message, mostly an exchange's arena. This layer knows the syntax
- * and the framing of HTTP/1.1 (RFC 9112); it knows nothing of caching policy.
+ * All bytes are borrowed from whoever made the message, mostly an exchange's arena. This layer
+ * knows the syntax and the framing of HTTP/1.1 (RFC 9112); it knows nothing of caching policy.
  */
 #ifndef POSTERN_HTTP_MESSAGE_H
 #define POSTERN_HTTP_MESSAGE_H
@@ -45,7 +45,7 @@ const char *http_reason(unsigned status);
 bool http_status_has_no_body(unsigned status);
 
 struct field {
-    struct bytes name; /* as sent; compare without regard to case */
+    struct bytes name;  /* as sent; compare without regard to case */
     struct bytes value; /* without the white space around it */
 };
 
@@ -68,13 +68,16 @@ size_t fields_count(const struct fields *fields, struct bytes name);
 /* Removes every line of that name. */
 void fields_remove(struct fields *fields, struct bytes name);
 
-/* All values of the lines of that name joined by ", " (RFC 9110 §5.3); empty where there is none. */
+/* All values of the lines of that name joined by ", " (RFC 9110 §5.3); empty where there is none.
+ */
 struct bytes fields_joined(const struct fields *fields, struct arena *arena, struct bytes name);
 
-/* True where a comma-separated list field of that name has the member `token`, without regard to case. */
+/* True where a comma-separated list field of that name has the member `token`, without regard to
+ * case. */
 bool fields_list_has(const struct fields *fields, struct bytes name, struct bytes token);
 
-/* Cuts the next member, trimmed, off a comma-separated list; quoted strings are kept whole. False at its end. */
+/* Cuts the next member, trimmed, off a comma-separated list; quoted strings are kept whole. False
+ * at its end. */
 bool list_next(struct bytes *list, struct bytes *member);
 
 /* A token of RFC 9110 §5.6.2, not empty. */
