@@ -15,7 +15,7 @@
 
 enum { CLIENT_KEY_HASH_BYTES = 32 }; /* SHA-256 */
 
-/* Where the token comes from: exactly one of the three is set. */
+/* Where the token comes from: exactly one of the three is set (none where has_token is false). */
 struct token_source {
     const char *file;
     bool insecure;          /* a file that others may read is accepted */
@@ -23,7 +23,7 @@ struct token_source {
     const char *credential; /* name below $CREDENTIALS_DIRECTORY (systemd) */
 };
 
-/* How the token goes up. Exactly one of the two is set. */
+/* How the token goes up. Exactly one of the two is set (none where nothing says it). */
 struct injection {
     const char *query;  /* parameter name */
     const char *header; /* field name … */
@@ -35,7 +35,20 @@ struct name_value {
 };
 
 /*
- * One line of cache.rules, of the operator or of a preset. The first that matches decides.
+ * A condition on the query: it holds when any parameter of that name (decoded, case-sensitive) is
+ * there, and, where a value is given, has that value. Values compare without regard to ASCII case:
+ * most rules with a condition forbid storing, and forbidding too much is never wrong.
+ */
+struct parameter_condition {
+    struct bytes name; /* empty: no condition, always holds */
+    struct bytes value;
+    bool any_value; /* the name alone is enough */
+};
+
+/*
+ * One line of cache.rules, of the operator or of a preset. The first that matches and says a thing
+ * decides that thing; what it leaves unsaid, the next that matches may say (rules_apply of
+ * config/rules.h does this).
  * Freshness: RFC 9111; ttl where the answer says nothing, or always with `override`.
  */
 struct cache_rule {
@@ -45,10 +58,15 @@ struct cache_rule {
     int64_t negative_ttl_us; /* 404 and 410; -1: not said here */
     bool override;           /* ttl even where the answer says otherwise, no-store included */
     bool store;              /* false: never stored, never collapsed */
+    bool store_said;         /* whether the rule says `store` at all; unsaid is true */
+    struct parameter_condition parameter;
 };
 
-/* A query parameter that does not change the answer: ignorable whatever it says, or when it says a
- * default. */
+/*
+ * A query parameter that does not change the answer: ignorable whatever it says, or when it says a
+ * default. To be dropped only where the query has the name once: of `total=false&total=true` the
+ * last one counts, so neither may go. The name is the whole decoded name, brackets included.
+ */
 struct parameter_rule {
     struct pattern match; /* paths it holds for */
     struct bytes name;
@@ -110,8 +128,8 @@ struct allow_rule {
 struct client_config {
     const char *name;
     uint8_t key_hash[CLIENT_KEY_HASH_BYTES];
-    uint32_t upstream; /* index into configuration.upstreams */
-    const struct allow_rule *allow;
+    uint32_t upstream;              /* index into configuration.upstreams */
+    const struct allow_rule *allow; /* NULL: everything; not NULL and count 0: nothing */
     size_t allow_count;
 };
 
@@ -155,7 +173,10 @@ struct configuration {
     size_t warning_count;
 };
 
+/* One more reference, from any thread that holds one already. Returns its argument. */
 struct configuration *configuration_acquire(struct configuration *configuration);
-void configuration_release(struct configuration *configuration); /* NULL is fine */
+
+/* Gives one reference back; the last one frees everything. NULL is fine. */
+void configuration_release(struct configuration *configuration);
 
 #endif

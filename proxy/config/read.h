@@ -13,6 +13,8 @@ struct faults {
     size_t count, capacity;
 };
 
+/* Frees the list and empties it. `faults` may be zeroed, so that a reading need not have happened.
+ */
 void faults_finish(struct faults *faults);
 
 /*
@@ -34,8 +36,11 @@ MUST_USE enum result configuration_read_text(struct bytes text, const char *dire
  */
 MUST_USE enum result configuration_find(const char *option, char *path, size_t path_room);
 
-/* Durations "250ms 10s 5m 1h 7d", sizes "64KiB 1MiB 1GiB" or plain bytes: the whole text or
- * RESULT_INVALID. */
+/*
+ * Durations "250ms 10s 5m 1h 7d" (at most 8 digits before ms and s, 5 before the others, so that
+ * sums of them cannot overflow), sizes "64KiB 1MiB 1GiB 1TiB" or plain bytes (at most 15 digits; 9
+ * before KiB, 6 MiB, 5 GiB, 2 TiB): the whole text or RESULT_INVALID.
+ */
 MUST_USE enum result duration_read(struct bytes text, int64_t *duration_us);
 MUST_USE enum result size_read(struct bytes text, uint64_t *size_bytes);
 
