@@ -43,7 +43,7 @@ struct connection_handler {
      */
     void (*on_drained)(struct connection *connection);
     /*
-     * The exchange is over: its answer is handed over to the kernel whole (`complete`), or the
+     * The exchange is over: its answer is whole and on its way (`complete`), or the
      * client has gone, sent a broken body, or the answer was aborted. Nothing of the exchange is
      * called after it; drop what you hold.
      */
@@ -66,7 +66,9 @@ struct connection_limits {
         head_timeout_us; /* from the first byte of a request (or accept) to the end of its head */
     int64_t idle_timeout_us; /* between requests */
     int64_t body_timeout_us; /* without progress: reading a body, or a client that takes no bytes */
-    size_t connections; /* most that are open at once on these listeners; accepting pauses at it */
+    size_t connections;  /* most that are open at once on these listeners; accepting pauses at it */
+    size_t output_bytes; /* most that may wait for one slow client; beyond it the connection is
+                            closed */
 };
 
 /*
@@ -146,6 +148,10 @@ void connection_answer(struct connection *connection, unsigned status, const str
  * bytes). */
 void connection_answer_body(struct connection *connection, struct bytes part);
 void connection_answer_body_borrowed(struct connection *connection, struct bytes part);
+
+/* Copies what is still borrowed: before the map bytes behind it go away in the middle of an event.
+ */
+void connection_keep_borrowed(struct connection *connection);
 
 /* The answer is whole. */
 void connection_answer_end(struct connection *connection);

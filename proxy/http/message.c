@@ -8,10 +8,10 @@
 
 enum { FIELDS_FIRST_COUNT = 16 };
 
-static const char *const method_names[HTTP_METHOD_COUNT] = {
-    [HTTP_GET] = "GET",         [HTTP_HEAD] = "HEAD",     [HTTP_POST] = "POST",
-    [HTTP_PUT] = "PUT",         [HTTP_DELETE] = "DELETE", [HTTP_PATCH] = "PATCH",
-    [HTTP_OPTIONS] = "OPTIONS", [HTTP_OTHER] = "OTHER",
+static const char *const method_names[METHOD_COUNT] = {
+    [METHOD_GET] = "GET",         [METHOD_HEAD] = "HEAD",     [METHOD_POST] = "POST",
+    [METHOD_PUT] = "PUT",         [METHOD_DELETE] = "DELETE", [METHOD_PATCH] = "PATCH",
+    [METHOD_OPTIONS] = "OPTIONS", [METHOD_OTHER] = "OTHER",
 };
 
 /* RFC 9110 §15, and the registered ones of RFC 4918, 5842, 6585, 7725, 8297 and 8470. */
@@ -78,21 +78,21 @@ static const struct {
 
 enum http_method http_method_of(struct bytes text)
 {
-    for (enum http_method method = HTTP_GET; method < HTTP_OTHER; method++)
+    for (enum http_method method = METHOD_GET; method < METHOD_OTHER; method++)
         if (bytes_equal(text, bytes_of_string(method_names[method])))
             return method;
-    return HTTP_OTHER;
+    return METHOD_OTHER;
 }
 
 const char *http_method_name(enum http_method method)
 {
-    assert(method < HTTP_METHOD_COUNT);
+    assert(method < METHOD_COUNT);
     return method_names[method];
 }
 
 bool http_method_is_safe(enum http_method method)
 {
-    return method == HTTP_GET || method == HTTP_HEAD || method == HTTP_OPTIONS;
+    return method == METHOD_GET || method == METHOD_HEAD || method == METHOD_OPTIONS;
 }
 
 const char *http_reason(unsigned status)

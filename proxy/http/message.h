@@ -18,21 +18,21 @@ enum {
 };
 
 enum http_method {
-    HTTP_GET,
-    HTTP_HEAD,
-    HTTP_POST,
-    HTTP_PUT,
-    HTTP_DELETE,
-    HTTP_PATCH,
-    HTTP_OPTIONS,
-    HTTP_OTHER, /* any other token; its text stands beside it */
-    HTTP_METHOD_COUNT,
+    METHOD_GET,
+    METHOD_HEAD,
+    METHOD_POST,
+    METHOD_PUT,
+    METHOD_DELETE,
+    METHOD_PATCH,
+    METHOD_OPTIONS,
+    METHOD_OTHER, /* any other token; its text stands beside it */
+    METHOD_COUNT,
 };
 
-/* The method of a token, case-sensitive (RFC 9110 §9.1); HTTP_OTHER for one not listed above. */
+/* The method of a token, case-sensitive (RFC 9110 §9.1); METHOD_OTHER for one not listed above. */
 enum http_method http_method_of(struct bytes text);
 
-/* "GET" … ; "OTHER" for HTTP_OTHER. Static storage. */
+/* "GET" … ; "OTHER" for METHOD_OTHER. Static storage. */
 const char *http_method_name(enum http_method method);
 
 /* GET, HEAD, OPTIONS (RFC 9110 §9.2.1). Every other, unknown ones included, counts as unsafe. */
