@@ -47,17 +47,22 @@ struct audit_record {
 struct audit_options {
     const char *directory; /* data_dir: audit/, audit.key and the rings live below it */
     uint32_t workers;
-    uint64_t rotate_bytes;
-    int64_t keep_us;
+    uint64_t rotate_bytes; /* 0: by day only */
+    int64_t keep_us;       /* of a closed file since its last record; 0: for ever */
 };
 
 /* Numbers for metrics; each a snapshot. */
 struct audit_status {
     uint64_t records, bytes, failures; /* appended since start; failed appends */
+    uint64_t syncs;                    /* fdatasync calls */
+    uint64_t damaged_bytes;            /* of rings left behind, lost */
     bool failing;                      /* the last append failed: writes must be refused */
 };
 
-/* Opens or makes everything, appends what rings still hold, starts the thread. */
+/*
+ * Opens or makes everything, appends what rings still hold, starts the thread. One process a
+ * directory: RESULT_BUSY where another has it. The error is one line saying what to do.
+ */
 MUST_USE enum result audit_open(const struct audit_options *options, struct audit **audit,
                                 struct error *error);
 
@@ -80,7 +85,8 @@ double audit_ring_fill(const struct audit_ring *ring);
 
 /*
  * Asks that everything this worker wrote so far be on disk (appended, fdatasync). The letter is
- * posted to `mailbox` then, with `result` saying whether it is.
+ * posted to `mailbox` then, with `result` saying whether it is: RESULT_FULL and RESULT_SYSTEM come
+ * at once while the audit is failing. Flush and mailbox outlive the letter's delivery.
  */
 struct audit_flush {
     struct letter letter; /* first: the letter's deliver gets this struct's address */
