@@ -1,0 +1,153 @@
+/*
+ * The cache as the gateway sees it: lookups by readers, changes by jobs for the one writer thread,
+ * and the order between them that keeps promise 1 (design, "The order that keeps promise 1"; rule
+ * numbers below are its).
+ *
+ * Threads: cache_open, cache_close: main, with no reader or job left. cache_reader_*: the worker
+ * that opened the reader. cache_post and the questions: any thread.
+ */
+#ifndef POSTERN_CACHE_CACHE_H
+#define POSTERN_CACHE_CACHE_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include "base/mailbox.h"
+#include "cache/entry.h"
+#include "cache/key.h"
+#include "cache/order.h"
+
+struct cache;
+
+struct cache_options {
+    const char *directory; /* data_dir; exists */
+    uint64_t max_bytes;
+    bool discard; /* what is there was left dirty by another boot: start empty */
+};
+
+/*
+ * An upstream account: all that one token can see and change. Never freed before the cache. Its
+ * members are the cache's own but for the name, the tag and the questions below.
+ */
+struct account {
+    struct account *next;
+    char name[129];
+    uint64_t tag;
+    _Atomic uint64_t
+        invalidated; /* order count of its last published invalidation; see account_invalidated */
+    atomic_bool unusable;             /* rule 11: an invalidation failed; nothing of it is served */
+    uint64_t emptied_serial;          /* writer: entries up to it are gone */
+    int64_t quarantine_until_wall_us; /* writer: rules 8 and 9 */
+    bool owed;                        /* writer: an invalidation failed and is to be tried again */
+};
+
+/* Opens the store, carries out the intents left behind (rule 10), starts the writer thread. */
+MUST_USE enum result cache_open(const struct cache_options *options, struct cache **cache,
+                                struct error *error);
+
+/* Finishes all posted jobs, stops the thread, closes the store. NULL is fine. */
+void cache_close(struct cache *cache);
+
+/* The account of that name (cut at 128 bytes), made at first. */
+struct account *cache_account(struct cache *cache, struct bytes name);
+
+/* Count of the account's last published invalidation: a flight begun before it takes no joiner
+ * (rule 6). */
+static inline uint64_t account_invalidated(const struct account *account)
+{
+    return atomic_load_explicit(&account->invalidated, memory_order_acquire);
+}
+
+/* The order's `now` (rule 1: a fetch notes it just before its request is sent). */
+uint64_t cache_now(const struct cache *cache);
+
+/* The account name that an identity call told for the token of this HMAC, or RESULT_MISSING. Any
+ * thread. */
+MUST_USE enum result cache_identity(struct cache *cache, const char *token_hmac, char *name,
+                                    size_t room);
+
+/* --- reading --- */
+
+struct cache_reader;
+
+MUST_USE enum result cache_reader_open(struct cache *cache, struct cache_reader **reader);
+void cache_reader_close(struct cache_reader *reader);
+
+/* The batch of events is over: entries found so far must not be used any more. */
+void cache_reader_reset(struct cache_reader *reader);
+
+/*
+ * True when the next lookup keeps the snapshot, so that entries found earlier stay valid over it
+ * (rule 5). Ask before each lookup while bytes of an earlier entry are still borrowed.
+ */
+bool cache_reader_keeps(const struct cache_reader *reader);
+
+/* What a lookup asks. Borrowed for the call. */
+struct cache_query {
+    struct account *account;
+    struct cache_key url;
+    const struct fields *sent; /* request fields as sent upstream: they select the variant */
+};
+
+/*
+ * The stored response, fresh or stale; its bytes are borrowed until the reader is reset or a lookup
+ * renews the snapshot. RESULT_MISSING: none that may be used.
+ */
+MUST_USE enum result cache_lookup(struct cache_reader *reader, const struct cache_query *query,
+                                  struct arena *arena, struct entry *entry);
+
+/* --- changing --- */
+
+enum cache_job_kind {
+    CACHE_STORE,   /* a fetched answer; RESULT_REFUSED: overtaken by an invalidation (rule 4) */
+    CACHE_FRESHEN, /* a 304 for the very entry `entry.serial`; RESULT_REFUSED as above,
+                      RESULT_MISSING: gone */
+    CACHE_INTENT,  /* rule 2: fills intent_number; other results than RESULT_OK: the write must not
+                      be sent */
+    CACHE_CLEAR,   /* rule 3: the write surely had no effect; its intent goes */
+    CACHE_INVALIDATE, /* rule 3: all entries of `tags` go, and the intent. Always safe to answer
+                         after. */
+    CACHE_IDENTITY,   /* remembers entry.key (account name) for the token HMAC in entry.vary */
+};
+
+/*
+ * One job for the writer. The poster owns the memory, all that it points at stays valid until the
+ * letter comes.
+ */
+struct cache_job {
+    struct letter letter; /* first: the letter's deliver gets this struct's address */
+    struct cache_job *next;
+    struct mailbox *mailbox; /* where the letter goes when the job is done */
+    enum cache_job_kind kind;
+    struct account *account; /* NULL with CACHE_INVALIDATE, CACHE_INTENT: every account */
+    enum result result;
+
+    /* STORE, FRESHEN */
+    struct entry
+        entry; /* all but the serial, which the writer gives (FRESHEN: of the entry meant) */
+    struct cache_key key;    /* the variant */
+    struct hash128 url_hash; /* STORE with Vary: where the list of fields is kept */
+    uint64_t begun;          /* rule 1 */
+    int64_t begun_wall_us;   /* the same moment, for quarantines */
+
+    /* INTENT, CLEAR, INVALIDATE */
+    struct tags tags;
+    uint64_t intent_number; /* 0: none */
+    bool keeps_intent;      /* INVALIDATE: another one follows */
+    int64_t quarantine_us;  /* INVALIDATE: rules 8 and 9; 0: none */
+};
+
+void cache_post(struct cache *cache, struct cache_job *job);
+
+/* Numbers for metrics and status; a snapshot. */
+struct cache_status {
+    uint64_t entries, held_bytes, max_bytes, evictions, stores, refused_stores, invalidations,
+        failed_invalidations;
+    uint64_t intents; /* open ones */
+    uint64_t queued;  /* jobs waiting */
+    bool unusable;    /* some account is */
+};
+
+void cache_read_status(struct cache *cache, struct cache_status *status);
+
+#endif

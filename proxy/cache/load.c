@@ -1,0 +1,121 @@
+/*
+ * What the writer knows at start: the entries by size and age, the accounts, and the writes of
+ * which nobody knows how they ended (rule 10): those are invalidated for, under quarantine, before
+ * the first request is served.
+ */
+#include "cache/changes.h"
+
+enum { LOAD_ARENA_BYTES = 64 * 1024 };
+
+void load_entries(struct cache *cache)
+{
+    MDB_txn *txn;
+    MDB_cursor *cursor;
+    MDB_val key, value;
+    struct arena arena;
+
+    evict_clear(&cache->evict);
+    if (mdb_txn_begin(cache->store.env, NULL, MDB_RDONLY, &txn) != 0)
+        return; /* nothing is known: nothing is evicted, and a full map refuses stores */
+    arena_init(&arena, LOAD_ARENA_BYTES);
+    if (mdb_cursor_open(txn, cache->store.entries, &cursor) == 0) {
+        while (mdb_cursor_get(cursor, &key, &value, MDB_NEXT) == 0) {
+            struct entry entry = {0};
+            struct evict_slot slot = {.footprint_bytes = store_footprint_bytes(value.mv_size)};
+
+            arena_reset(&arena);
+            if (key.mv_size != sizeof(slot.hash))
+                continue;
+            memcpy(&slot.hash, key.mv_data, sizeof(slot.hash));
+            if (entry_decode(bytes_of(value.mv_data, value.mv_size), &arena, &entry) == RESULT_OK) {
+                slot.serial = entry.serial;
+                slot.account_tag = entry.tags.count > 0 ? entry.tags.hashes[0] : 0;
+                slot.expires_wall_us = entry.expires_wall_us;
+            } /* else: damaged, so never served, and expired since 1970: the first to go */
+            evict_add(&cache->evict, &slot);
+        }
+        mdb_cursor_close(cursor);
+    }
+    arena_finish(&arena);
+    mdb_txn_abort(txn);
+}
+
+static void load_accounts(struct cache *cache, MDB_txn *txn)
+{
+    MDB_cursor *cursor;
+    MDB_val key, value;
+
+    if (mdb_cursor_open(txn, cache->store.accounts, &cursor) != 0)
+        return;
+    while (mdb_cursor_get(cursor, &key, &value, MDB_NEXT) == 0) {
+        struct account *account = cache_account(cache, bytes_of(key.mv_data, key.mv_size));
+        struct account_record record;
+
+        if (value.mv_size != sizeof(record))
+            continue;
+        memcpy(&record, value.mv_data, sizeof(record));
+        account->emptied_serial = record.emptied_serial;
+        account->quarantine_until_wall_us = record.quarantine_until_wall_us;
+    }
+    mdb_cursor_close(cursor);
+}
+
+/* Rule 10: the write may have been sent, and may still land. */
+static enum result carry_out(struct cache *cache, MDB_txn *txn, MDB_val value)
+{
+    struct intent_record record;
+    struct cache_job job = {.kind = CACHE_INVALIDATE, .keeps_intent = true};
+
+    if (value.mv_size < sizeof(record))
+        return RESULT_DAMAGED;
+    memcpy(&record, value.mv_data, sizeof(record));
+    record.account[sizeof(record.account) - 1] = '\0';
+    if (record.account[0] != '\0')
+        job.account = cache_account(cache, bytes_of_string(record.account));
+    job.quarantine_us = record.quarantine_us > 0 ? record.quarantine_us : 1;
+    return change_invalidate(cache, txn, &job);
+}
+
+static enum result carry_out_intents(struct cache *cache, MDB_txn *txn)
+{
+    MDB_cursor *cursor;
+    MDB_val key, value;
+    int code = mdb_cursor_open(txn, cache->store.intents, &cursor);
+    enum result result = store_result(code);
+
+    if (result != RESULT_OK)
+        return result;
+    while (result == RESULT_OK && (code = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) == 0)
+        result = carry_out(cache, txn, value);
+    mdb_cursor_close(cursor);
+    return result == RESULT_OK ? store_result(mdb_drop(txn, cache->store.intents, 0)) : result;
+}
+
+enum result load_all(struct cache *cache, struct error *error)
+{
+    MDB_txn *txn;
+    enum result result = store_result(mdb_txn_begin(cache->store.env, NULL, 0, &txn));
+
+    if (result != RESULT_OK)
+        return error_set(error, result, "cannot write to the cache: %s; make room on data_dir",
+                         result_text(result));
+    result = store_get_serial(&cache->store, txn, &cache->serial);
+    if (result == RESULT_MISSING)
+        result = RESULT_OK;
+    if (result == RESULT_OK) {
+        load_accounts(cache, txn);
+        load_entries(cache);
+        result = carry_out_intents(cache, txn);
+    }
+    if (result == RESULT_OK)
+        result = store_put_serial(&cache->store, txn, cache->serial);
+    if (result == RESULT_OK)
+        result = store_result(mdb_txn_commit(txn));
+    else
+        mdb_txn_abort(txn);
+    if (result != RESULT_OK)
+        return error_set(error, result, "cannot write to the cache: %s; make room on data_dir",
+                         result_text(result));
+    cache->sweeping = true;
+    return RESULT_OK;
+}

@@ -1,0 +1,327 @@
+/*
+ * LMDB, set up once. The map is twice the size that entries may take: it was measured full at 73 to
+ * 85 % live data, and on a full map even deletions fail. No MDB_WRITEMAP: a stray write must not
+ * reach the file, and a full disk must be an error and not a SIGBUS.
+ */
+#include "cache/store.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum {
+    STORE_DATABASES = 8,
+    STORE_READERS = 512,
+    STORE_PATH_ROOM = 4096,
+    STORE_MAP_LEAST_BYTES = 16 * 1024 * 1024,
+    STORE_PAGE_BYTES = 4096,
+    STORE_PAGE_HEAD_BYTES = 16,
+};
+
+static const char store_serial_name[] = "serial";
+
+enum result store_result(int code)
+{
+    switch (code) {
+    case MDB_SUCCESS:
+        return RESULT_OK;
+    case MDB_NOTFOUND:
+        return RESULT_MISSING;
+    case MDB_MAP_FULL:
+    case MDB_TXN_FULL:
+    case MDB_READERS_FULL:
+    case ENOSPC:
+    case EDQUOT:
+    case EFBIG:
+    case EIO: /* LMDB's word for a short write */
+        return RESULT_FULL;
+    case MDB_CORRUPTED:
+    case MDB_PAGE_NOTFOUND:
+    case MDB_INVALID:
+    case MDB_VERSION_MISMATCH:
+    case MDB_PANIC:
+        return RESULT_DAMAGED;
+    default:
+        return RESULT_SYSTEM;
+    }
+}
+
+static int store_open_databases(struct store *store)
+{
+    MDB_txn *txn;
+    int code = mdb_txn_begin(store->env, NULL, 0, &txn);
+
+    if (code != 0)
+        return code;
+    if ((code = mdb_dbi_open(txn, "entries", MDB_CREATE, &store->entries)) != 0 ||
+        (code = mdb_dbi_open(txn, "accounts", MDB_CREATE, &store->accounts)) != 0 ||
+        (code = mdb_dbi_open(txn, "intents", MDB_CREATE | MDB_INTEGERKEY, &store->intents)) != 0 ||
+        (code = mdb_dbi_open(txn, "meta", MDB_CREATE, &store->meta)) != 0) {
+        mdb_txn_abort(txn);
+        return code;
+    }
+    return mdb_txn_commit(txn);
+}
+
+static int store_open_env(struct store *store, const char *path, uint64_t map_bytes)
+{
+    int code = mdb_env_create(&store->env);
+
+    if (code != 0)
+        return code;
+    if ((code = mdb_env_set_maxdbs(store->env, STORE_DATABASES)) != 0 ||
+        (code = mdb_env_set_maxreaders(store->env, STORE_READERS)) != 0 ||
+        (code = mdb_env_set_mapsize(store->env, map_bytes)) != 0 ||
+        (code = mdb_env_open(store->env, path,
+                             MDB_NOSUBDIR | MDB_NOSYNC | MDB_NOMETASYNC | MDB_NOTLS, 0600)) != 0 ||
+        (code = store_open_databases(store)) != 0) {
+        mdb_env_close(store->env);
+        store->env = NULL;
+    }
+    return code;
+}
+
+/* Looks at every page of every tree. Runs in a child: LMDB may abort, or the kernel may kill it. */
+static int store_walk(const char *path, uint64_t map_bytes)
+{
+    struct store store = {0};
+    MDB_txn *txn;
+    MDB_envinfo info;
+    MDB_stat stat_env;
+    struct stat status;
+
+    if (store_open_env(&store, path, map_bytes) != 0 || mdb_env_info(store.env, &info) != 0 ||
+        mdb_env_stat(store.env, &stat_env) != 0 || stat(path, &status) == -1)
+        return 1;
+    if ((uint64_t)status.st_size < (info.me_last_pgno + 1) * stat_env.ms_psize)
+        return 1;
+    if (mdb_txn_begin(store.env, NULL, MDB_RDONLY, &txn) != 0)
+        return 1;
+    const MDB_dbi databases[] = {store.entries, store.accounts, store.intents, store.meta};
+    for (size_t i = 0; i < ARRAY_LENGTH(databases); i++) {
+        MDB_cursor *cursor;
+        MDB_val key, value;
+        MDB_stat stat_db;
+        size_t count = 0;
+        int code;
+
+        if (mdb_stat(txn, databases[i], &stat_db) != 0 ||
+            mdb_cursor_open(txn, databases[i], &cursor) != 0)
+            return 1;
+        while ((code = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) == 0) {
+            volatile char touched = ((const char *)key.mv_data)[0];
+
+            (void)touched;
+            count++;
+        }
+        if (code != MDB_NOTFOUND || count != stat_db.ms_entries)
+            return 1;
+    }
+    return 0;
+}
+
+/* Whether an existing file holds together. */
+static bool store_is_sound(const char *path, uint64_t map_bytes)
+{
+    struct stat status;
+    int told;
+
+    if (stat(path, &status) == -1)
+        return errno == ENOENT;
+    const pid_t child = fork();
+    if (child == -1)
+        return false;
+    if (child == 0) {
+        (void)!freopen("/dev/null", "w",
+                       stderr); /* LMDB's assertions are no news: the gate tells */
+        _exit(store_walk(path, map_bytes));
+    }
+    while (waitpid(child, &told, 0) == -1 && errno == EINTR)
+        ;
+    return WIFEXITED(told) && WEXITSTATUS(told) == 0;
+}
+
+static bool store_path(char *path, const char *directory, const char *name)
+{
+    const int length = snprintf(path, STORE_PATH_ROOM, "%s/%s", directory, name);
+
+    return length > 0 && length < STORE_PATH_ROOM;
+}
+
+static enum result store_move_aside(const char *path, const char *directory, struct error *error)
+{
+    char aside[STORE_PATH_ROOM], lock[STORE_PATH_ROOM];
+
+    if (!store_path(aside, directory, "cache.mdb.damaged") ||
+        !store_path(lock, directory, "cache.mdb-lock"))
+        return error_set(error, RESULT_LIMIT, "data_dir %s: the path is too long", directory);
+    if (rename(path, aside) == -1)
+        return error_set(error, RESULT_SYSTEM, "%s is damaged and can't be moved aside: %s", path,
+                         strerror(errno));
+    (void)unlink(lock); /* made anew with the file */
+    return RESULT_OK;
+}
+
+enum result store_open(struct store *store, const char *directory, uint64_t max_bytes, bool *moved,
+                       struct error *error)
+{
+    char path[STORE_PATH_ROOM];
+    const uint64_t wanted =
+        max_bytes * 2 > STORE_MAP_LEAST_BYTES ? max_bytes * 2 : STORE_MAP_LEAST_BYTES;
+    const uint64_t map_bytes =
+        (wanted + STORE_PAGE_BYTES - 1) / STORE_PAGE_BYTES * STORE_PAGE_BYTES;
+
+    static_assert(STORE_READERS >= 256, "a reader for each worker, and some");
+    if (!store_path(path, directory, "cache.mdb"))
+        return error_set(error, RESULT_LIMIT, "data_dir %s: the path is too long", directory);
+    *store = (struct store){0};
+    *moved = !store_is_sound(path, map_bytes);
+    if (*moved && store_move_aside(path, directory, error) != RESULT_OK)
+        return RESULT_SYSTEM;
+    const int code = store_open_env(store, path, map_bytes);
+    if (code != 0)
+        return error_set(error, store_result(code), "cannot open %s: %s", path, mdb_strerror(code));
+    int dead;
+    (void)mdb_reader_check(store->env,
+                           &dead); /* slots of killed processes; whatever it finds is mended */
+    return RESULT_OK;
+}
+
+void store_close(struct store *store)
+{
+    if (store->env == NULL)
+        return;
+    (void)mdb_env_sync(store->env, 1); /* a cache: what can't be synced is fetched again */
+    mdb_env_close(store->env);
+    store->env = NULL;
+}
+
+enum result store_remove(const char *directory, struct error *error)
+{
+    static const char *const names[] = {"cache.mdb", "cache.mdb-lock"};
+    char path[STORE_PATH_ROOM];
+
+    for (size_t i = 0; i < ARRAY_LENGTH(names); i++) {
+        if (!store_path(path, directory, names[i]))
+            return error_set(error, RESULT_LIMIT, "data_dir %s: the path is too long", directory);
+        if (unlink(path) == -1 && errno != ENOENT)
+            return error_set(error, RESULT_SYSTEM, "cannot remove %s: %s", path, strerror(errno));
+    }
+    return RESULT_OK;
+}
+
+static MDB_val value_of(const void *data, size_t size)
+{
+    return (MDB_val){.mv_data = (void *)data, .mv_size = size};
+}
+
+static enum result store_get(MDB_txn *txn, MDB_dbi database, MDB_val key, struct bytes *value)
+{
+    MDB_val found;
+    const int code = mdb_get(txn, database, &key, &found);
+
+    if (code == 0)
+        *value = bytes_of(found.mv_data, found.mv_size);
+    return store_result(code);
+}
+
+enum result store_get_entry(const struct store *store, MDB_txn *txn, struct hash128 hash,
+                            struct bytes *record)
+{
+    return store_get(txn, store->entries, value_of(&hash, sizeof(hash)), record);
+}
+
+enum result store_get_account(const struct store *store, MDB_txn *txn, struct bytes name,
+                              struct account_record *record)
+{
+    struct bytes found = {0};
+    const enum result result =
+        store_get(txn, store->accounts, value_of(name.data, name.length), &found);
+
+    if (result != RESULT_OK)
+        return result;
+    if (found.length != sizeof(*record))
+        return RESULT_DAMAGED;
+    memcpy(record, found.data, sizeof(*record));
+    return RESULT_OK;
+}
+
+enum result store_get_serial(const struct store *store, MDB_txn *txn, uint64_t *serial)
+{
+    struct bytes found = {0};
+    const enum result result = store_get_text(store, txn, store_serial_name, &found);
+
+    if (result != RESULT_OK)
+        return result;
+    if (found.length != sizeof(*serial))
+        return RESULT_DAMAGED;
+    memcpy(serial, found.data, sizeof(*serial));
+    return RESULT_OK;
+}
+
+enum result store_get_text(const struct store *store, MDB_txn *txn, const char *name,
+                           struct bytes *text)
+{
+    return store_get(txn, store->meta, value_of(name, strlen(name)), text);
+}
+
+static enum result store_put(MDB_txn *txn, MDB_dbi database, MDB_val key, MDB_val value)
+{
+    return store_result(mdb_put(txn, database, &key, &value, 0));
+}
+
+enum result store_put_account(const struct store *store, MDB_txn *txn, struct bytes name,
+                              const struct account_record *record)
+{
+    return store_put(txn, store->accounts, value_of(name.data, name.length),
+                     value_of(record, sizeof(*record)));
+}
+
+enum result store_put_serial(const struct store *store, MDB_txn *txn, uint64_t serial)
+{
+    return store_put_text(store, txn, store_serial_name, bytes_of(&serial, sizeof(serial)));
+}
+
+enum result store_put_text(const struct store *store, MDB_txn *txn, const char *name,
+                           struct bytes text)
+{
+    return store_put(txn, store->meta, value_of(name, strlen(name)),
+                     value_of(text.data, text.length));
+}
+
+enum result store_reserve_entry(const struct store *store, MDB_txn *txn, struct hash128 hash,
+                                size_t size, char **room)
+{
+    MDB_val key = value_of(&hash, sizeof(hash)), value = {.mv_size = size};
+    const int code = mdb_put(txn, store->entries, &key, &value, MDB_RESERVE);
+
+    if (code == 0)
+        *room = value.mv_data;
+    return store_result(code);
+}
+
+enum result store_delete_entry(const struct store *store, MDB_txn *txn, struct hash128 hash)
+{
+    MDB_val key = value_of(&hash, sizeof(hash));
+    const int code = mdb_del(txn, store->entries, &key, NULL);
+
+    return code == MDB_NOTFOUND ? RESULT_OK : store_result(code);
+}
+
+size_t store_footprint_bytes(size_t record_bytes)
+{
+    const size_t in_leaf_limit =
+        STORE_PAGE_BYTES / 2 - STORE_PAGE_HEAD_BYTES - 64; /* larger: pages of its own */
+    const size_t head = sizeof(struct hash128) + STORE_PAGE_HEAD_BYTES;
+
+    if (record_bytes <= in_leaf_limit)
+        return record_bytes + head;
+    return (record_bytes + STORE_PAGE_HEAD_BYTES + STORE_PAGE_BYTES - 1) / STORE_PAGE_BYTES *
+               STORE_PAGE_BYTES +
+           head;
+}
