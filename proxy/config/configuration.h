@@ -35,9 +35,9 @@ struct name_value {
 };
 
 /*
- * A condition on the query: it holds when any parameter of that name (decoded, case-sensitive) is
- * there, and, where a value is given, has that value. Values compare without regard to ASCII case:
- * most rules with a condition forbid storing, and forbidding too much is never wrong.
+ * A condition on the query: it holds when any parameter that sets the name (parameter_sets of
+ * http/uri.h) is there, and, where a value is given, has that value. Both compare without regard to
+ * ASCII case: most rules with a condition forbid storing, and forbidding too much is never wrong.
  */
 struct parameter_condition {
     struct bytes name; /* empty: no condition, always holds */

@@ -1,0 +1,205 @@
+/*
+ * A preset says what one API is like, so that operators need not: where a parameter changes
+ * nothing, what is never to be stored, how an error looks. It is found and checked here, with file,
+ * line and pointer in each fault; it cannot name another preset.
+ */
+#include <assert.h>
+#include <stdlib.h>
+
+#include "config/blocks.h"
+#include "config/file.h"
+
+static void preset_forward(struct reader *reader, const cJSON *item, const struct member *member,
+                           void *into)
+{
+    struct preset *preset = into;
+
+    (void)member;
+    block_field_names(reader, item, &preset->forward, &preset->forward_count);
+}
+
+static void default_match(struct reader *reader, const cJSON *item, const struct member *member,
+                          void *into)
+{
+    struct parameter_rule *rule = into;
+
+    (void)member;
+    (void)block_pattern(reader, item, &rule->match); /* said its fault */
+}
+
+static void default_name(struct reader *reader, const cJSON *item, const struct member *member,
+                         void *into)
+{
+    struct parameter_rule *rule = into;
+    const char *name = reader_string(reader, item, "the name of a query parameter");
+
+    (void)member;
+    if (name != NULL)
+        rule->name = bytes_of_string(name);
+}
+
+static void default_values(struct reader *reader, const cJSON *item, const struct member *member,
+                           void *into)
+{
+    struct parameter_rule *rule = into;
+
+    (void)member;
+    if (reader_strings(reader, item, "values", &rule->values, &rule->value_count) &&
+        rule->value_count == 0)
+        reader_fault(reader, item, "is empty: leave it out where any value may be dropped");
+}
+
+static void preset_defaults(struct reader *reader, const cJSON *item, const struct member *member,
+                            void *into)
+{
+    static const struct member members[] = {
+        {.name = "match", .read = default_match, .required = true},
+        {.name = "name", .read = default_name, .required = true},
+        {.name = "values", .read = default_values},
+    };
+    struct preset *preset = into;
+    const size_t count = reader_array(reader, item, "defaults");
+    struct parameter_rule *rules =
+        arena_take_zeroed(&reader->configuration->arena, (count + 1) * sizeof(*rules));
+
+    (void)member;
+    preset->defaults = rules;
+    preset->default_count = count;
+    const cJSON *element = count > 0 ? item->child : NULL;
+    for (size_t i = 0; i < count; i++, element = element->next)
+        (void)reader_members(reader, element, members, ARRAY_LENGTH(members), &rules[i]);
+}
+
+static void preset_rules(struct reader *reader, const cJSON *item, const struct member *member,
+                         void *into)
+{
+    struct preset *preset = into;
+
+    (void)member;
+    cache_rules_read(reader, item, &preset->rules, &preset->rule_count);
+}
+
+static void identity_path(struct reader *reader, const cJSON *item, const struct member *member,
+                          void *into)
+{
+    struct preset *preset = into;
+    const char *path = reader_string(reader, item, "a path such as \"/identity\"");
+
+    (void)member;
+    preset->identity_path = path;
+    if (path != NULL && path[0] != '/')
+        reader_fault(reader, item, "is no path: it starts with a slash");
+}
+
+static void preset_identity(struct reader *reader, const cJSON *item, const struct member *member,
+                            void *into)
+{
+    static const struct member members[] = {
+        {.name = "path", .read = identity_path, .required = true},
+        {.name = "member",
+         .read = reader_text,
+         .offset = offsetof(struct preset, identity_member),
+         .required = true},
+    };
+
+    (void)member;
+    (void)reader_members(reader, item, members, ARRAY_LENGTH(members), into); /* said its fault */
+}
+
+static const struct member preset_members[] = {
+    {.name = "$schema", .read = reader_ignore},
+    {.name = "version_prefixes",
+     .read = reader_list,
+     .offset = offsetof(struct preset, version_prefixes),
+     .count_offset = offsetof(struct preset, version_prefix_count)},
+    {.name = "inject", .read = block_injection, .offset = offsetof(struct preset, inject)},
+    {.name = "identity", .read = preset_identity},
+    {.name = "forward", .read = preset_forward},
+    {.name = "ignorable_parameters",
+     .read = reader_list,
+     .offset = offsetof(struct preset, ignorable_parameters),
+     .count_offset = offsetof(struct preset, ignorable_parameter_count)},
+    {.name = "defaults", .read = preset_defaults},
+    {.name = "error_members",
+     .read = reader_list,
+     .offset = offsetof(struct preset, error_members),
+     .count_offset = offsetof(struct preset, error_member_count)},
+    {.name = "secret_parameters",
+     .read = reader_list,
+     .offset = offsetof(struct preset, secret_parameters),
+     .count_offset = offsetof(struct preset, secret_parameter_count)},
+    {.name = "rules", .read = preset_rules},
+};
+
+/* Reads a preset from its text, with a reader of its own that reports to the outer one. */
+static const struct preset *preset_read(struct reader *outer, const cJSON *item, const char *path,
+                                        struct bytes text)
+{
+    struct source source;
+    struct reader reader = *outer;
+    struct error error = {0};
+    struct preset *preset = arena_take_zeroed(&outer->configuration->arena, sizeof(*preset));
+
+    reader.source = &source;
+    reader.file = path;
+    reader.outer = outer;
+    reader.outer_item = item;
+    preset->name =
+        arena_copy(&outer->configuration->arena, bytes_of_string(item->valuestring)).data;
+    if (source_read(&source, text, &error) != RESULT_OK)
+        reader_fault(outer, item, "%s:%u: %s", path, error.line, error.text);
+    else
+        (void)reader_members(&reader, source.root, preset_members, ARRAY_LENGTH(preset_members),
+                             preset); /* said its fault */
+    source_finish(&source);
+    return preset;
+}
+
+/* The path of the n-th place to look at, or NULL behind the last. */
+static const char *preset_path(struct reader *reader, const char *name, size_t n)
+{
+    const char *const directories[] = {
+        arena_format(&reader->configuration->arena, "%s/presets", reader->directory).data,
+        POSTERN_CHECKOUT "/conf/presets",
+        POSTERN_PREFIX "/share/postern/presets",
+    };
+    const struct bytes text = bytes_of_string(name);
+
+    if (bytes_index(text, '/') < text.length || bytes_ends_with(text, BYTES(".json")))
+        return n == 0 ? reader_locate(reader, name) : NULL;
+    if (n >= ARRAY_LENGTH(directories))
+        return NULL;
+    return arena_format(&reader->configuration->arena, "%s/%s.json", directories[n], name).data;
+}
+
+const struct preset *preset_load(struct reader *reader, const cJSON *item)
+{
+    const char *name = reader_string(reader, item, "the name of a preset, or a path");
+    const struct preset *preset = NULL;
+    enum result result = RESULT_MISSING;
+    struct buffer content;
+    struct error error;
+    const char *path;
+
+    assert(reader->outer == NULL);
+    if (name == NULL)
+        return NULL;
+    buffer_init(&content, CONFIGURATION_LIMIT_BYTES);
+    for (size_t n = 0; result == RESULT_MISSING && (path = preset_path(reader, name, n)) != NULL;
+         n++) {
+        buffer_reset(&content);
+        result = file_read(path, &content, &error);
+        if (result == RESULT_OK)
+            preset = preset_read(reader, item, path, buffer_bytes(&content));
+    }
+    buffer_finish(&content);
+    if (result == RESULT_MISSING)
+        reader_fault(reader, item,
+                     "there is no preset \"%.100s\": looked in presets/ beside this "
+                     "file, in " POSTERN_CHECKOUT "/conf/presets and in " POSTERN_PREFIX
+                     "/share/postern/presets",
+                     name);
+    else if (result != RESULT_OK)
+        reader_fault(reader, item, "%s", error.text);
+    return preset;
+}
