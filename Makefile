@@ -1,12 +1,13 @@
-# make · make run · make test · make lint · make asan · make tsan · make bench · make calls · make install
+# make · make run · make test · make lint · make asan · make tsan · make valgrind · make fuzz · make install
 # One file, no recursion over folders; each variant's objects have a folder of their own under build/.
+# Whatever a target needs from Debian is installed first (as root), or named (as anybody else).
 
-CC       ?= gcc
 VARIANT  ?=
 BUILD    := build$(VARIANT:%=/%)
 PREFIX   ?= /usr/local
 PYTHON   := /usr/bin/python3
 VERSION  := 0.1.0
+FUZZ_SECONDS ?= 10
 
 WARNINGS := -Wall -Wextra -Werror -Wshadow -Wconversion -Wvla -Wformat=2 -Wstrict-prototypes \
             -Wmissing-prototypes -Wwrite-strings -Wimplicit-fallthrough -Wundef
@@ -17,33 +18,137 @@ LDLIBS   := -levent -levent_pthreads -lcurl -llmdb -lcjson -lcrypto -lxxhash -lz
 
 CFLAGS_asan := -fsanitize=address,undefined -fno-sanitize-recover=all
 CFLAGS_tsan := -fsanitize=thread
+CFLAGS_fuzz := -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
+
+export ASAN_OPTIONS  ?= halt_on_error=1:detect_leaks=1:detect_stack_use_after_return=1
+export UBSAN_OPTIONS ?= halt_on_error=1:print_stacktrace=1
+export TSAN_OPTIONS  ?= halt_on_error=1:second_deadlock_stack=1
 
 SOURCES  := $(wildcard proxy/*.c proxy/*/*.c)
+HEADERS  := $(wildcard proxy/*/*.h tests/unit/*/*.h)
 OBJECTS  := $(SOURCES:%.c=$(BUILD)/%.o)
-LIBRARY  := $(filter-out $(BUILD)/proxy/main.o,$(OBJECTS))
-LLHTTP   := $(patsubst /usr/share/llhttp/%.c,$(BUILD)/llhttp/%.o,$(wildcard /usr/share/llhttp/*.c))
+LLHTTP   := $(patsubst %,$(BUILD)/llhttp/%.o,api http llhttp)
+LIBRARY  := $(BUILD)/libpostern.a
 UNITS    := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/*/test_*.c))
+FUZZERS  := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 
-.PHONY: all unit
+.PHONY: all run test unit units asan tsan valgrind fuzz fuzz-run lint install clean always
 all: $(BUILD)/postern
 
 $(BUILD)/postern: $(OBJECTS) $(LLHTTP)
 	$(CC) $(CFLAGS) $(CFLAGS_$(VARIANT)) $^ $(LDLIBS) -o $@
 
-$(BUILD)/llhttp/%.o: /usr/share/llhttp/%.c Makefile
+# The source is no prerequisite: it is not there before setup-build has installed it.
+$(LLHTTP): $(BUILD)/llhttp/%.o: $(BUILD)/settings | setup-build
 	@mkdir -p $(@D)
-	$(CC) -std=c17 -g -O2 -pthread -DLLHTTP_STRICT_MODE=1 -isystem /usr/share/include/llhttp $(CFLAGS_$(VARIANT)) -c $< -o $@
+	$(CC) -std=c17 -g -O2 -pthread -DLLHTTP_STRICT_MODE=1 -isystem /usr/share/include/llhttp $(CFLAGS_$(VARIANT)) \
+	    -c /usr/share/llhttp/$*.c -o $@
 
-$(BUILD)/%.o: %.c Makefile
+# Changes when one of these does: another PREFIX or compiler makes everything anew.
+SETTINGS := $(CC) $(CPPFLAGS) $(CFLAGS) $(CFLAGS_$(VARIANT)) $(LDLIBS)
+$(BUILD)/settings: Makefile always
+	@mkdir -p $(@D)
+	@echo $(SETTINGS) | cmp -s - $@ || echo $(SETTINGS) >$@
+
+$(BUILD)/proxy/%.o: proxy/%.c $(BUILD)/settings | setup-build
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) $(CFLAGS_$(VARIANT)) -MMD -MP -c $< -o $@
 
+# All but main, so that a test links what it uses only. "q": several folders have a file of one name.
+$(LIBRARY): $(filter-out $(BUILD)/proxy/main.o,$(OBJECTS)) $(LLHTTP)
+	@rm -f $@
+	ar qcs $@ $^
+
 # tests/unit/cache/test_freshness.c becomes build/unit/cache/test_freshness
-$(BUILD)/unit/%: tests/unit/%.c $(LIBRARY) $(LLHTTP) Makefile
+$(BUILD)/unit/%: tests/unit/%.c $(LIBRARY) $(BUILD)/settings | setup-test
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) -Itests/unit $(CFLAGS) $(CFLAGS_$(VARIANT)) -MMD -MP $< $(LIBRARY) $(LLHTTP) -lcmocka $(LDLIBS) -o $@
+	$(CC) $(CPPFLAGS) -Itests/unit $(CFLAGS) $(CFLAGS_$(VARIANT)) -MMD -MP $< $(LIBRARY) -lcmocka $(LDLIBS) -o $@
 
-unit: $(UNITS)
-	@set -e; for test in $(UNITS); do $$test; done
+-include $(OBJECTS:.o=.d) $(UNITS:=.d) $(FUZZERS:=.d)
 
--include $(OBJECTS:.o=.d) $(UNITS:=.d)
+run: all
+	exec $(BUILD)/postern run --sandbox
+
+# --- tests: each ends with the line "N passed, N failed" ---
+
+units: $(UNITS)
+
+unit: units
+	$(PYTHON) tests/run.py $(UNITS)
+
+test: all units | setup-test
+	POSTERN=$(CURDIR)/$(BUILD)/postern $(PYTHON) tests/run.py --gateway tests/gateway $(UNITS)
+
+asan tsan:
+	$(MAKE) VARIANT=$@ test
+
+valgrind: units | setup-valgrind
+	$(PYTHON) tests/run.py --timeout 1200 --wrapper "valgrind --quiet --leak-check=full --error-exitcode=1" $(UNITS)
+
+fuzz: | setup-lint
+	$(MAKE) VARIANT=fuzz CC=clang fuzz-run
+
+fuzz-run: $(FUZZERS)
+	$(PYTHON) tests/fuzz/run.py --seconds $(FUZZ_SECONDS) --corpora tests/fuzz/corpus $(FUZZERS)
+
+$(BUILD)/fuzz/%: tests/fuzz/%.c $(LIBRARY) $(BUILD)/settings
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) -Itests/unit $(CFLAGS) -Wno-missing-prototypes -fsanitize=fuzzer,address,undefined \
+	    -fno-sanitize-recover=all -MMD -MP $< $(LIBRARY) $(LDLIBS) -o $@
+
+# --- lint: what style.md asks for, as far as a machine can see it ---
+
+TESTS_C  := $(wildcard tests/unit/*/*.c tests/fuzz/*.c)
+TIDIED   := $(SOURCES) $(TESTS_C)
+
+.PHONY: lint-rules lint-format lint-headers lint-clang lint-tidy
+lint: lint-rules lint-format lint-headers lint-clang lint-tidy
+	@echo "lint: clean"
+
+lint-rules: | setup-lint
+	$(PYTHON) tests/lint/rules.py
+
+lint-format: | setup-lint
+	clang-format --dry-run --Werror $(SOURCES) $(HEADERS) $(TESTS_C)
+
+lint-headers: | setup-build setup-lint
+	@printf '%s\n' $(HEADERS) | xargs -P2 -I{} \
+	    $(CC) $(CPPFLAGS) -Itests/unit $(CFLAGS) -fsyntax-only -x c -include {} /dev/null
+
+lint-clang: | setup-build setup-lint
+	@printf '%s\n' $(TIDIED) | xargs -P2 -n8 \
+	    clang $(CPPFLAGS) -Itests/unit $(CFLAGS) -Wno-missing-prototypes -fsyntax-only
+
+lint-tidy: | setup-build setup-lint
+	@printf '%s\n' $(SOURCES) | xargs -P2 -I{} clang-tidy --quiet {} -- $(CPPFLAGS) $(CFLAGS) 2>/dev/null
+
+# --- setup: what each purpose needs from Debian ---
+
+PACKAGES_build    := gcc libc6-dev libevent-dev node-llhttp libcurl4-openssl-dev liblmdb-dev libcjson-dev libssl-dev \
+                     libxxhash-dev zlib1g-dev
+PACKAGES_test     := libcmocka-dev python3 python3-pytest python3-httpx python3-hypothesis python3-jsonschema curl procps
+PACKAGES_lint     := clang clang-format clang-tidy python3 libcmocka-dev
+PACKAGES_valgrind := valgrind libcmocka-dev python3 libc6-dbg
+PACKAGES_bench    := wrk nginx-light haproxy strace python3
+PURPOSES          := build test lint valgrind bench
+
+.PHONY: setup $(PURPOSES:%=setup-%)
+setup: $(PURPOSES:%=setup-%)
+
+# One dpkg-query where nothing is missing. Other systems than Debian have to see to it themselves.
+$(PURPOSES:%=setup-%): setup-%:
+	@sh tests/setup.sh $(PACKAGES_$*)
+
+# --- install ---
+
+PLACE    := $(DESTDIR)$(PREFIX)
+install: all
+	install -d $(PLACE)/bin $(PLACE)/share/postern/presets $(PLACE)/share/doc/postern $(PLACE)/lib/systemd/system
+	install -m 755 $(BUILD)/postern $(PLACE)/bin/postern
+	install -m 644 $(wildcard conf/presets/*.json) $(PLACE)/share/postern/presets/
+	install -m 644 $(wildcard conf/*.json) $(PLACE)/share/postern/
+	install -m 644 $(wildcard README.md LICENSE docs/*.md) $(PLACE)/share/doc/postern/
+	sed 's|/usr/local|$(PREFIX)|g' conf/postern.service > $(PLACE)/lib/systemd/system/postern.service
+
+clean:
+	rm -rf build

@@ -32,7 +32,7 @@ static enum result result_of_errno(void)
 
 static int64_t day_of(int64_t wall_us)
 {
-    return wall_us / (24 * 3600 * CLOCK_SECOND_US);
+    return wall_us / (CLOCK_SECOND_US * 3600 * 24);
 }
 
 uint64_t audit_log_sequence_of(const char *name)

@@ -55,7 +55,7 @@ void ring_format(void *memory, size_t size, struct ring *ring)
 {
     struct ring_header *header = memory;
 
-    assert((uintptr_t)memory % RING_ALIGNMENT == 0);
+    assert(memory != NULL && (uintptr_t)memory % RING_ALIGNMENT == 0);
     assert(size > RING_HEADER_BYTES && size % RING_ALIGNMENT == 0);
     header->version = RING_VERSION;
     header->capacity = size - RING_HEADER_BYTES;
@@ -88,7 +88,7 @@ enum result ring_attach(void *memory, size_t size, struct ring *ring)
 {
     struct ring_header *header = memory;
 
-    assert((uintptr_t)memory % RING_ALIGNMENT == 0);
+    assert(memory != NULL && (uintptr_t)memory % RING_ALIGNMENT == 0);
     if (size <= RING_HEADER_BYTES || size % RING_ALIGNMENT != 0)
         return RESULT_DAMAGED;
     if (memcmp(header->magic, ring_magic, sizeof(ring_magic)) != 0 ||

@@ -105,9 +105,13 @@ enum result bytes_from_hex(struct bytes text, void *data, size_t length)
     for (size_t i = 0; i < text.length; i++)
         if (bytes_hex_value(text.data[i]) < 0)
             return RESULT_INVALID;
-    for (size_t i = 0; i < length; i++)
-        to[i] = (unsigned char)(bytes_hex_value(text.data[2 * i]) << 4 |
-                                bytes_hex_value(text.data[2 * i + 1]));
+    for (size_t i = 0; i < length; i++) {
+        const int high = bytes_hex_value(text.data[2 * i]);
+        const int low = bytes_hex_value(text.data[2 * i + 1]);
+
+        assert(high >= 0 && low >= 0);
+        to[i] = (unsigned char)(high << 4 | low);
+    }
     return RESULT_OK;
 }
 
