@@ -11,7 +11,7 @@
 
 enum {
     SEED_EMAIL_ROOM = 96,
-    SEED_SPAN_S = 3 * 365 * 24 * 3600,
+    SEED_SPAN_S = 2 * 365 * 24 * 3600,
     SEED_SUBPROFILES_EVERY = 3, /* each third profile has some */
 };
 
