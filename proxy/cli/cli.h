@@ -1,0 +1,20 @@
+/*
+ * The sub-commands. Each gets its own part of the command line, argv[0] being its name, and returns
+ * the process's exit code: 0 done, 1 failed, 2 wrong usage or configuration. Errors go to standard
+ * error, one line each.
+ */
+#ifndef POSTERN_CLI_CLI_H
+#define POSTERN_CLI_CLI_H
+
+enum { CLI_DONE = 0, CLI_FAILED = 1, CLI_WRONG = 2 };
+
+/* postern check: says every fault of a configuration, its token and TLS files included. */
+int cli_check(int argc, char **argv);
+
+/* postern client add: makes a key, prints it once, puts its hash into the configuration. */
+int cli_client(int argc, char **argv);
+
+/* postern sandbox: serves a simulated API until TERM or INT. */
+int cli_sandbox(int argc, char **argv);
+
+#endif
