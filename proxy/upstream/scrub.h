@@ -20,8 +20,7 @@
 
 enum {
     SCRUB_TOKEN_LIMIT_BYTES = 16 * 1024,
-    SCRUB_SPELLING_LIMIT_BYTES = 10, /* of one byte: "&#0000065;" */
-    SCRUB_NODES = 16,                /* a power of two above it */
+    SCRUB_NODES = 16, /* a power of two above SPELLING_LIMIT_BYTES */
 };
 
 /* The partial matches that end at one place of the stream: scrub's own. */
@@ -30,15 +29,20 @@ struct scrub_node {
     size_t low, high;  /* which n may be set; low > high: none */
 };
 
-/* One stream being scrubbed. All but found_count is scrub's own. */
+/*
+ * One stream being scrubbed. All but found_count is scrub's own. Invariants between calls:
+ * bytes of `held` before `position` are understood; nodes of places beyond position + ahead are
+ * empty.
+ */
 struct scrub {
     struct bytes token;
-    uint64_t found_count;                 /* occurrences so far */
-    struct buffer held;                   /* what was not given out yet */
-    size_t position;                      /* in `held`: bytes before it are understood */
-    size_t ahead;                         /* how far beyond position partial matches are noted */
-    struct scrub_node nodes[SCRUB_NODES]; /* of positions position to position + ahead, in a ring */
+    uint64_t found_count; /* places at which an occurrence has ended so far */
+    struct buffer held;   /* what was not given out yet */
+    size_t position;
+    size_t ahead;
+    struct scrub_node nodes[SCRUB_NODES]; /* of position and the places after it, in a ring */
     size_t ring;                          /* the index of position's node */
+    uint32_t *memory;                     /* of all lengths; NULL until a match may have begun */
 };
 
 /* The token is borrowed until scrub_finish, read in place and never copied. An empty one: nothing
@@ -47,8 +51,8 @@ void scrub_begin(struct scrub *scrub, struct bytes token);
 
 /*
  * Appends to `out` what is known not to be part of an occurrence still under way, of this part and
- * of those before. Holds back at most SCRUB_SPELLING_LIMIT_BYTES for each byte of the token, and
- * nothing where no occurrence may have begun.
+ * of those before. Holds back at most SPELLING_LIMIT_BYTES for each byte of the token, and nothing
+ * where no occurrence may have begun.
  */
 void scrub_feed(struct scrub *scrub, struct bytes in, struct buffer *out);
 
