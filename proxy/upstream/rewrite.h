@@ -21,10 +21,12 @@ struct rewrite {
 };
 
 /*
- * A URI reference (RFC 3986 §4.1). One that points at the upstream, below its base path, becomes
- * path-absolute without the base path; it, and relative references, lose the credential parameter
- * in every spelling; all others stay as they are. Scheme and host compare without case, a default
- * port equals none. The token is not looked for.
+ * A URI reference (RFC 3986 §4.1) as a client of the gate may follow it. One that points at the
+ * upstream below its base path becomes path-absolute, and a path-absolute one below the base path
+ * loses that; these, other relative references and other URLs of the upstream's hosts lose the
+ * credential parameter in every spelling; references elsewhere stay as they are. Scheme and host
+ * compare without case, a default port equals none. The result is never longer, and never turns
+ * into a reference to another host. The token is not looked for.
  */
 struct bytes rewrite_reference(struct arena *arena, const struct rewrite *rewrite,
                                struct bytes reference);
