@@ -110,6 +110,22 @@ static void the_largest_request_line_is_kept_whole(void **state)
     free(url);
 }
 
+static void a_long_url_is_cut_where_the_record_would_pass_its_limit(void **state)
+{
+    struct audit_record record = whole_record();
+    struct buffer line;
+    char *url = memory_take(1, AUDIT_RECORD_LIMIT_BYTES);
+
+    (void)state;
+    memset(url, 'u', AUDIT_RECORD_LIMIT_BYTES);
+    record.url = bytes_of(url, AUDIT_RECORD_LIMIT_BYTES);
+    const struct bytes text = written(&line, &record);
+    assert_in_range(text.length, 4096, 5000);
+    assert_true(bytes_find(text, BYTES("uuu[cut]\"")) < text.length);
+    buffer_finish(&line);
+    free(url);
+}
+
 /* Every text as large as can be, and of bytes that take most room. */
 static void a_record_that_is_too_large_is_cut_and_says_so(void **state)
 {
@@ -148,6 +164,7 @@ int main(void)
         cmocka_unit_test(what_is_not_known_is_null_and_the_hmac_left_out),
         cmocka_unit_test(a_peer_cannot_break_the_line),
         cmocka_unit_test(the_largest_request_line_is_kept_whole),
+        cmocka_unit_test(a_long_url_is_cut_where_the_record_would_pass_its_limit),
         cmocka_unit_test(a_record_that_is_too_large_is_cut_and_says_so),
     };
 

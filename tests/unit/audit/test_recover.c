@@ -1,6 +1,9 @@
 /* What a killed process left: every record is in the files once, whichever step the kill met. */
 #include "audit/trail.h"
 
+#include <signal.h>
+#include <sys/resource.h>
+
 #include "audit/recover.h"
 
 enum { CAPACITY = 64 * 1024 };
@@ -134,6 +137,34 @@ static void an_announced_file_that_is_gone_is_no_loss(void **state)
     assert_files(fixture, BYTES("first\nsecond\n"));
 }
 
+/* Without the announcement a kill in the middle of the append could not be told from none. */
+static void an_append_is_announced_before_it_is_made(void **state)
+{
+    struct fixture *fixture = *state;
+    struct ring_announcement announcement;
+    struct rlimit before, low;
+    struct ring ring;
+
+    recover(fixture);
+    leave_ring(fixture, "worker-0", BYTES("a\n"), BYTES("b\n"), &ring);
+    assert_int_equal(transfer_drain(&ring, &fixture->log, &fixture->batch, &fixture->count),
+                     RESULT_OK);
+    assert_int_equal(ring_put(&ring, BYTES("c\n")), RESULT_OK);
+    (void)signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    low = (struct rlimit){.rlim_cur = 5, .rlim_max = before.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &low), 0);
+    const enum result result =
+        transfer_drain(&ring, &fixture->log, &fixture->batch, &fixture->count);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+    assert_int_equal(result, RESULT_FULL);
+    assert_int_equal(ring_announced(&ring, &announcement), RESULT_OK);
+    assert_int_equal(announcement.sequence, fixture->log.sequence);
+    assert_int_equal(announcement.offset, 4);
+    assert_int_equal(announcement.end, ring_head(&ring));
+    ring_close(&ring);
+}
+
 static void a_file_that_is_no_ring_is_set_aside(void **state)
 {
     struct fixture *fixture = *state;
@@ -174,6 +205,7 @@ int main(void)
         TEST(a_batch_that_is_wholly_in_the_file_is_not_appended_again),
         TEST(what_the_ring_does_not_hold_is_never_cut_off),
         TEST(an_announced_file_that_is_gone_is_no_loss),
+        TEST(an_append_is_announced_before_it_is_made),
         TEST(a_file_that_is_no_ring_is_set_aside),
         TEST(damaged_records_are_counted_and_the_others_kept),
     };
