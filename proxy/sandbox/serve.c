@@ -71,7 +71,7 @@ static void exchange_abort(struct exchange *exchange)
     connection_answer_abort(exchange->connection);
 }
 
-/* Bytes of the answer's body from `at`, at most `limit`: borrowed, of the reply or the noise. */
+/* Bytes of the answer's body from `at`, at most `limit`, of the reply or the noise. */
 static struct bytes exchange_piece(const struct exchange *exchange, uint64_t at, size_t limit)
 {
     const struct reply *reply = &exchange->reply;
@@ -83,6 +83,17 @@ static struct bytes exchange_piece(const struct exchange *exchange, uint64_t at,
     const size_t start = (size_t)((at + reply->content_seed * 7919) % SANDBOX_NOISE_BYTES);
     const size_t left = SANDBOX_NOISE_BYTES - start;
     return bytes_of(exchange->sandbox->noise + start, limit < left ? limit : left);
+}
+
+/* Only the noise can be borrowed: a reply's body goes with the exchange, before the socket has it.
+ */
+static void exchange_give(struct exchange *exchange, struct bytes piece)
+{
+    if (exchange->reply.streams_content)
+        connection_answer_body_borrowed(exchange->connection, piece);
+    else
+        connection_answer_body(exchange->connection, piece);
+    exchange->given += piece.length;
 }
 
 static bool fault_is(const struct exchange *exchange, enum fault_kind kind)
@@ -101,8 +112,7 @@ static void exchange_pump(struct exchange *exchange)
         const struct bytes piece = exchange_piece(exchange, exchange->given,
                                                   left < PIECE_BYTES ? (size_t)left : PIECE_BYTES);
 
-        connection_answer_body_borrowed(exchange->connection, piece);
-        exchange->given += piece.length;
+        exchange_give(exchange, piece);
     }
     if (exchange->given < end)
         return;
@@ -118,8 +128,7 @@ static void exchange_trickle(struct exchange *exchange)
     const struct fault *fault = exchange->fault;
     const struct bytes piece = exchange_piece(exchange, exchange->given, fault->step_bytes);
 
-    connection_answer_body_borrowed(exchange->connection, piece);
-    exchange->given += piece.length;
+    exchange_give(exchange, piece);
     if (exchange->given < exchange->total)
         exchange_later(exchange, fault->step_us, exchange_trickle);
     else

@@ -75,6 +75,7 @@ static void rules_take_effect_and_move_last_built_after_the_lag(void **state)
     (void)ask(asking, METHOD_PUT, "/profile/9005/fields", "{\"city\":\"Elst\"}");
     make_view_of_city(asking, "Elst");
     pass(asking, 9);
+    (void)ask(asking, METHOD_PUT, "/profile/9006/fields", "{\"city\":\"Elst\"}");
     assert_string_equal(read_text(asking, "/view/419/profileids"), "[]");
     (void)read_text(asking, "/view/419");
     assert_true(answer_has(asking, "\"last-built\":\"2023-11-14 23:13:20\""));
@@ -82,6 +83,8 @@ static void rules_take_effect_and_move_last_built_after_the_lag(void **state)
     assert_string_equal(read_text(asking, "/view/419/profileids"), "[\"9005\"]");
     (void)read_text(asking, "/view/419");
     assert_true(answer_has(asking, "\"last-built\":\"2023-11-14 23:13:30\""));
+    pass(asking, 9); /* the build came before 9006's own lag had passed */
+    assert_string_equal(read_text(asking, "/view/419/profileids"), "[\"9005\",\"9006\"]");
 }
 
 static void rules_are_alternatives_and_conditions_add_up(void **state)
