@@ -61,7 +61,8 @@ static void rule_read(struct reader *reader, const cJSON *item, struct cache_rul
     rule->store_said = reader_member(item, "store") != NULL;
     if (reader_member(item, "override") != NULL && reader_member(item, "ttl") == NULL)
         reader_fault(reader, item, "\"override\" needs a \"ttl\" beside it");
-    if (cJSON_GetArraySize(item) < 2 + (reader_member(item, "parameter") != NULL))
+    if (reader_member(item, "ttl") == NULL && reader_member(item, "negative_ttl") == NULL &&
+        reader_member(item, "store") == NULL)
         reader_fault(reader, item, "decides nothing: add \"ttl\", \"negative_ttl\" or \"store\"");
 }
 

@@ -22,9 +22,12 @@ void faults_add(struct faults *faults, const struct error *error)
         faults->list = memory_resize(faults->list, faults->capacity * sizeof(*faults->list));
     }
     faults->list[faults->count++] = *error;
-    if (faults->count == FAULTS_LIMIT)
-        (void)error_set(&faults->list[FAULTS_LIMIT - 1], RESULT_INVALID,
-                        "and more: mend what is said above, then check again");
+    if (faults->count == FAULTS_LIMIT) {
+        struct error *last = &faults->list[FAULTS_LIMIT - 1];
+
+        (void)error_set(last, RESULT_INVALID, "and more: mend what is said, then check again");
+        last->line = error->line;
+    }
 }
 
 /* The fault of a preset, told where the configuration names it. */
