@@ -47,19 +47,6 @@ enum result selection_create(struct model *model, struct table *table, struct se
     return RESULT_OK;
 }
 
-static struct selection *selection_first_child(const struct selection *selection)
-{
-    const struct pointers *all = &selection->table->selections;
-
-    for (size_t i = 0; i < all->count; i++) {
-        struct selection *child = all->items[i];
-
-        if (child->parent == selection)
-            return child;
-    }
-    return NULL;
-}
-
 static void selection_free(struct model *model, struct selection *selection)
 {
     while (selection->rules.count > 0)
@@ -73,11 +60,36 @@ static void selection_free(struct model *model, struct selection *selection)
     free(selection);
 }
 
-void selection_destroy(struct model *model, struct selection *selection)
+static struct selection *selection_first_child(const struct selection *selection)
+{
+    const struct pointers *all = &selection->table->selections;
+
+    for (size_t i = 0; i < all->count; i++) {
+        struct selection *child = all->items[i];
+
+        if (child->parent == selection)
+            return child;
+    }
+    return NULL;
+}
+
+/* One below it with nothing below itself; the selection where there is none. */
+static struct selection *selection_leaf(struct selection *selection)
 {
     for (struct selection *child; (child = selection_first_child(selection)) != NULL;)
-        selection_destroy(model, child);
-    selection_free(model, selection);
+        selection = child;
+    return selection;
+}
+
+/* Leaves first: nothing may point at a parent that is gone. */
+void selection_destroy(struct model *model, struct selection *selection)
+{
+    struct selection *leaf;
+
+    do {
+        leaf = selection_leaf(selection);
+        selection_free(model, leaf);
+    } while (leaf != selection);
 }
 
 enum result selection_move(struct model *model, struct selection *selection,
