@@ -60,7 +60,8 @@ static void selection_free(struct model *model, struct selection *selection)
     free(selection);
 }
 
-static struct selection *selection_first_child(const struct selection *selection)
+/* Appends what is right below it. */
+static void selection_add_children(const struct selection *selection, struct pointers *found)
 {
     const struct pointers *all = &selection->table->selections;
 
@@ -68,28 +69,22 @@ static struct selection *selection_first_child(const struct selection *selection
         struct selection *child = all->items[i];
 
         if (child->parent == selection)
-            return child;
+            pointers_add(found, child);
     }
-    return NULL;
 }
 
-/* One below it with nothing below itself; the selection where there is none. */
-static struct selection *selection_leaf(struct selection *selection)
-{
-    for (struct selection *child; (child = selection_first_child(selection)) != NULL;)
-        selection = child;
-    return selection;
-}
-
-/* Leaves first: nothing may point at a parent that is gone. */
+/* Parents stand before their children in the list, so from its end nothing points at what is gone.
+ */
 void selection_destroy(struct model *model, struct selection *selection)
 {
-    struct selection *leaf;
+    struct pointers doomed = {0};
 
-    do {
-        leaf = selection_leaf(selection);
-        selection_free(model, leaf);
-    } while (leaf != selection);
+    pointers_add(&doomed, selection);
+    for (size_t i = 0; i < doomed.count; i++)
+        selection_add_children(doomed.items[i], &doomed);
+    for (size_t i = doomed.count; i > 0; i--)
+        selection_free(model, doomed.items[i - 1]);
+    pointers_finish(&doomed);
 }
 
 enum result selection_move(struct model *model, struct selection *selection,
