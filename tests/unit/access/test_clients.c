@@ -16,7 +16,7 @@ static struct client_config configs[MANY];
 /* A configuration of the first `count` clients, whose keys are "key0", "key1" … */
 static struct configuration configuration_of(size_t count)
 {
-    char key[16];
+    char key[32];
 
     for (size_t i = 0; i < count; i++) {
         (void)snprintf(key, sizeof(key), "key%zu", i);
@@ -30,7 +30,7 @@ static void each_key_is_its_client_s(void **state)
 {
     const struct configuration configuration = configuration_of(MANY);
     struct clients *clients;
-    char key[16];
+    char key[32];
 
     (void)state;
     assert_int_equal(clients_create(&configuration, &clients), RESULT_OK);
