@@ -200,6 +200,8 @@ static void an_override_wins_over_all_but_vary(void **state)
     assert_true(judge_with(200, "Set-Cookie: a=b", &rule, &fallback).may_store);
     assert_false(judge_with(200, "Vary: *", &rule, &fallback).may_store);
     assert_false(judge_with(500, "", &rule, &fallback).may_store);
+    assert_int_equal(judge_with(500, "Cache-Control: max-age=9", &rule, &fallback).lifetime_us,
+                     9 * S);
     assert_false(judge_with(302, "Cache-Control: no-store", &rule, &fallback).may_store);
     assert_int_equal(judge_with(404, "Cache-Control: no-store", &rule, &fallback).lifetime_us,
                      10 * S);

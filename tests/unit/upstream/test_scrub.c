@@ -130,7 +130,7 @@ static void a_token_that_looks_like_escapes_is_found(void **state)
 static void short_and_empty_tokens_do_no_harm(void **state)
 {
     (void)state;
-    check(BYTES(""), BYTES("a%41\\&"), BYTES("a%41\\&"), 0);
+    check(bytes_of(NULL, 0), BYTES("a%41\\&"), BYTES("a%41\\&"), 0);
     check(BYTES("%"), BYTES("a%25%"), BYTES("a****"), 3); /* '%' and "%25" of it, and '%' */
     check(BYTES("a"), BYTES("banana"), BYTES("b*n*n*"), 3);
     check(BYTES("ab"), BYTES("aab%61b"), BYTES("a******"), 2);
