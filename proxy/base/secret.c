@@ -67,11 +67,9 @@ static struct bytes trimmed_line(struct bytes text)
     return text;
 }
 
-static enum result secret_read_fd(int fd, const char *path, bool insecure, struct secret *room,
-                                  struct secret **secret, struct error *error)
+static enum result secret_check_fd(int fd, const char *path, bool insecure, struct error *error)
 {
     struct stat status;
-    size_t length = 0;
 
     if (fstat(fd, &status) == -1 || !S_ISREG(status.st_mode))
         return error_set(error, RESULT_INVALID, "%s is not a regular file", path);
@@ -79,6 +77,14 @@ static enum result secret_read_fd(int fd, const char *path, bool insecure, struc
         return error_set(
             error, RESULT_REFUSED,
             "%s can be read by others: chmod 600 it, or set \"insecure\": true beside it", path);
+    return RESULT_OK;
+}
+
+static enum result secret_read_fd(int fd, const char *path, struct secret *room,
+                                  struct secret **secret, struct error *error)
+{
+    size_t length = 0;
+
     while (length < room->length) {
         const ssize_t got = read(fd, room->data + length, room->length - length);
 
@@ -110,12 +116,13 @@ enum result secret_read_file(const char *path, bool insecure, struct secret **se
 
     if (fd == -1)
         return error_set(error, RESULT_SYSTEM, "cannot open %s: %s", path, strerror(errno));
-    enum result result = secret_map(SECRET_LIMIT_BYTES + 1, &room);
-    if (result != RESULT_OK)
-        (void)error_set(error, result, "cannot lock memory for the secret: %s (raise ulimit -l)",
-                        strerror(errno));
-    else
-        result = secret_read_fd(fd, path, insecure, room, secret, error);
+    enum result result = secret_check_fd(fd, path, insecure, error);
+    if (result == RESULT_OK && secret_map(SECRET_LIMIT_BYTES + 1, &room) != RESULT_OK)
+        result =
+            error_set(error, RESULT_SYSTEM,
+                      "cannot lock memory for the secret: %s (raise ulimit -l)", strerror(errno));
+    if (result == RESULT_OK)
+        result = secret_read_fd(fd, path, room, secret, error);
     secret_destroy(room);
     (void)close(fd); /* only read from */
     return result;
