@@ -85,6 +85,7 @@ static enum result secret_read_fd(int fd, const char *path, struct secret *room,
 {
     size_t length = 0;
 
+    assert(room != NULL);
     while (length < room->length) {
         const ssize_t got = read(fd, room->data + length, room->length - length);
 
