@@ -30,16 +30,34 @@ static bool starts_line(struct bytes text, size_t offset)
     return indent.data + indent.length == text.data + offset;
 }
 
-/* Where the line of `offset` ends if only blanks and comments follow there, else `offset`. */
-static size_t line_end_after(const struct source *source, size_t offset)
+/* How long the comment at the start of the rest is; 0 where there is none, or one of several
+ * lines. */
+static size_t comment_length(struct bytes rest)
 {
-    for (size_t i = offset; i < source->length; i++) {
-        if (source->text[i] == '\n')
-            return i;
-        if (source->text[i] != ' ' && source->text[i] != '\t' && source->text[i] != '\r')
+    const size_t line = bytes_index(rest, '\n');
+
+    if (bytes_starts_with(rest, BYTES("//")))
+        return line;
+    if (!bytes_starts_with(rest, BYTES("/*")))
+        return 0;
+    const size_t end = bytes_find(bytes_from(rest, 2), BYTES("*/")) + 4;
+    return end <= line ? end : 0;
+}
+
+/* Where the line of `offset` ends if only blanks and whole comments follow there, else `offset`. */
+static size_t line_end_after(struct bytes text, size_t offset)
+{
+    size_t at = offset;
+
+    while (at < text.length && text.data[at] != '\n') {
+        const bool blank = text.data[at] == ' ' || text.data[at] == '\t' || text.data[at] == '\r';
+        const size_t length = blank ? 1 : comment_length(bytes_from(text, at));
+
+        if (length == 0)
             return offset;
+        at += length;
     }
-    return offset;
+    return at < text.length ? at : offset;
 }
 
 static void add_line(struct buffer *out, struct bytes indent, struct bytes more)
@@ -50,10 +68,10 @@ static void add_line(struct buffer *out, struct bytes indent, struct bytes more)
 }
 
 /* Behind the last value of a container that has some. */
-static void insert_behind(const struct source *source, struct bytes text, const struct place *last,
-                          struct bytes value, struct buffer *out)
+static void insert_behind(struct bytes text, const struct place *last, struct bytes value,
+                          struct buffer *out)
 {
-    const size_t line_end = line_end_after(source, last->end);
+    const size_t line_end = line_end_after(text, last->end);
     const bool own_line = line_end > last->end || starts_line(text, last->name);
 
     buffer_add(out, bytes_slice(text, 0, last->end));
@@ -93,7 +111,7 @@ static void insert_value(const struct source *source, struct bytes text, const c
     if (last == NULL)
         insert_first(text, source_place(source, container), value, out);
     else
-        insert_behind(source, text, source_place(source, last), value, out);
+        insert_behind(text, source_place(source, last), value, out);
 }
 
 /* The whole member, for a configuration without one. */

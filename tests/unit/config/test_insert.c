@@ -44,6 +44,16 @@ static void the_new_one_comes_last_and_comments_stay_where_they_belong(void **st
     assert_inserted("{\"clients\": [\r\n  {}\r\n]}", "{\"clients\": [\r\n  {},\r\n  {NEW}\n]}");
 }
 
+/* The client was put into the comment. */
+static void a_comment_of_several_lines_behind_the_last_is_not_broken(void **state)
+{
+    (void)state;
+    assert_inserted("{\"clients\": [\n  {} /* a\n b */\n]}",
+                    "{\"clients\": [\n  {},\n  {NEW} /* a\n b */\n]}");
+    assert_inserted("{\"clients\": [{} /* a */ /* b\n */ ]}",
+                    "{\"clients\": [{}, {NEW} /* a */ /* b\n */ ]}");
+}
+
 static void a_missing_list_is_made(void **state)
 {
     (void)state;
@@ -93,6 +103,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_empty_list_gets_lines_of_its_own),
         cmocka_unit_test(the_new_one_comes_last_and_comments_stay_where_they_belong),
+        cmocka_unit_test(a_comment_of_several_lines_behind_the_last_is_not_broken),
         cmocka_unit_test(a_missing_list_is_made),
         cmocka_unit_test(what_has_no_place_for_clients_is_refused),
         cmocka_unit_test(what_does_not_fit_is_refused),
