@@ -26,6 +26,15 @@ static void slips_of_the_finger_are_understood(void **state)
     assert_string_equal(suggestion("datadir"), "data_dir");
 }
 
+static void swapped_letters_are_one_slip(void **state)
+{
+    static const char *const pair[] = {"fine", "file"};
+
+    (void)state;
+    assert_string_equal(suggest_word(BYTES("flie"), pair, ARRAY_LENGTH(pair), sizeof(pair[0])),
+                        "file");
+}
+
 static void far_words_get_no_suggestion(void **state)
 {
     static const char long_word[] = "upstreamsupstreamsupstreamsupstreamsupstreams";
@@ -54,6 +63,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(slips_of_the_finger_are_understood),
+        cmocka_unit_test(swapped_letters_are_one_slip),
         cmocka_unit_test(far_words_get_no_suggestion),
         cmocka_unit_test(words_may_stand_in_a_table),
     };
