@@ -24,7 +24,6 @@ struct flight {
     struct hash128 variant;
     struct bytes key; /* heap: the URL key's text */
     struct flight_hooks hooks;
-    void *context;
     /* guarded by the shard's lock */
     bool listed;    /* in the table */
     uint64_t begun; /* 0: not sent yet */
@@ -55,12 +54,14 @@ struct flights {
     struct shard shards[FLIGHT_SHARDS];
 };
 
-struct flight_answer *flight_answer_create(void)
+struct flight_answer *flight_answer_create(size_t limit_bytes)
 {
     struct flight_answer *answer = memory_take(1, sizeof(*answer));
 
     atomic_init(&answer->references, 1);
     arena_init(&answer->arena, FLIGHT_ARENA_BYTES);
+    buffer_init(&answer->spool, limit_bytes);
+    answer->upstream_us = -1;
     return answer;
 }
 
@@ -77,6 +78,7 @@ void flight_answer_release(struct flight_answer *answer)
         atomic_fetch_sub_explicit(&answer->references, 1, memory_order_acq_rel) != 1)
         return;
     arena_finish(&answer->arena);
+    buffer_finish(&answer->spool);
     free(answer);
 }
 
@@ -151,6 +153,16 @@ static void shard_unlist(struct shard *shard, struct flight *flight)
     shard->count--;
 }
 
+static void shard_list(struct shard *shard, struct flight *flight)
+{
+    struct flight **bucket = bucket_of(shard, flight->variant);
+
+    flight->next = *bucket;
+    *bucket = flight;
+    flight->listed = true;
+    shard->count++;
+}
+
 /* Rule 6. */
 static bool flight_takes_joiners(const struct flight *flight)
 {
@@ -174,7 +186,7 @@ static void flight_on_abandoned(struct letter *letter)
     if (flight->ended)
         flight_free(flight);
     else
-        flight->hooks.on_abandoned(flight->context);
+        flight->hooks.on_abandoned(flight->hooks.context);
 }
 
 static struct flight *flight_create(struct flights *flights, const struct cache_query *query,
@@ -218,9 +230,8 @@ static void waiter_unlink(struct flight *flight, struct flight_waiter *waiter)
 }
 
 enum flight_role flight_join(struct flights *flights, const struct cache_query *query,
-                             struct hash128 variant, const struct flight_hooks *hooks,
-                             void *context, struct flight_waiter *waiter, struct flight **flight,
-                             struct flight_answer **answer)
+                             struct hash128 variant, struct flight_waiter *waiter,
+                             struct flight **flight)
 {
     struct shard *shard = shard_lock(flights, variant);
     struct flight *found = shard_find(shard, variant, query->url.text);
@@ -230,7 +241,7 @@ enum flight_role flight_join(struct flights *flights, const struct cache_query *
     if (found != NULL && flight_takes_joiners(found)) {
         role = found->answer != NULL ? FLIGHT_LANDED : FLIGHT_WAIT;
         if (role == FLIGHT_LANDED)
-            *answer = answer_acquire(found->answer);
+            waiter->answer = answer_acquire(found->answer);
         else if (found->waiter_count == FLIGHT_WAITERS_LIMIT)
             role = FLIGHT_ALONE;
         else
@@ -242,15 +253,18 @@ enum flight_role flight_join(struct flights *flights, const struct cache_query *
         if (found != NULL)
             shard_unlist(shard, found);
         *flight = flight_create(flights, query, variant);
-        (*flight)->hooks = *hooks;
-        (*flight)->context = context;
-        (*flight)->next = *bucket_of(shard, variant);
-        *bucket_of(shard, variant) = *flight;
-        (*flight)->listed = true;
-        shard->count++;
+        shard_list(shard, *flight);
     }
     shard_unlock(shard);
     return role;
+}
+
+void flight_set_hooks(struct flight *flight, const struct flight_hooks *hooks)
+{
+    struct shard *shard = shard_lock(flight->owner, flight->variant);
+
+    flight->hooks = *hooks;
+    shard_unlock(shard);
 }
 
 uint64_t flight_sent(struct flight *flight)

@@ -14,6 +14,7 @@
 #ifndef POSTERN_CACHE_FLIGHT_H
 #define POSTERN_CACHE_FLIGHT_H
 
+#include "base/buffer.h"
 #include "cache/cache.h"
 
 enum { FLIGHT_WAITERS_LIMIT = 4096 };
@@ -26,17 +27,19 @@ struct flight;
  */
 struct flight_answer {
     atomic_uint references;
+    struct arena arena;  /* holds the fields and vary */
+    struct buffer spool; /* holds the body */
     unsigned status;
-    struct arena arena; /* holds all below */
     struct fields fields;
-    struct bytes body;
+    const char
+        *problem; /* not NULL: no answer of the upstream, but why there is none; static storage */
     struct bytes vary;      /* names the fields that select it; empty: none */
-    struct hash128 variant; /* the key, by `vary`, of the request that fetched it */
-    int64_t initial_age_us, received_wall_us;
-    int64_t upstream_us; /* how long the call took */
+    struct hash128 variant; /* by `vary`, of the request that fetched it */
+    int64_t upstream_us;    /* how long the call took; -1: it never began */
 };
 
-struct flight_answer *flight_answer_create(void);
+/* An empty answer with one reference; its spool takes up to `limit_bytes`. */
+struct flight_answer *flight_answer_create(size_t limit_bytes);
 void flight_answer_release(struct flight_answer *answer); /* NULL is fine */
 
 /* Who waits: on the heap, for the letter may come when the request has gone. */
@@ -56,24 +59,26 @@ struct flight_waiter {
 struct flight_hooks {
     struct mailbox *mailbox;
     void (*on_abandoned)(void *context);
+    void *context;
 };
 
 enum flight_role {
-    FLIGHT_LEAD,   /* *flight is new: fetch */
+    FLIGHT_LEAD,   /* *flight is new: fetch, after flight_set_hooks */
     FLIGHT_WAIT,   /* the waiter's letter will come */
-    FLIGHT_LANDED, /* *answer is there already: one reference */
+    FLIGHT_LANDED, /* waiter->answer is there already: one reference */
     FLIGHT_ALONE,  /* fetch for yourself: not to be collapsed */
 };
 
 struct flights *flights_create(struct cache *cache);
 void flights_destroy(struct flights *flights);
 
-/* What somebody who found nothing in the cache does. `hooks` are kept when leading, `waiter` when
- * waiting. */
+/* What somebody who found nothing in the cache does. `waiter` is kept only for FLIGHT_WAIT. */
 enum flight_role flight_join(struct flights *flights, const struct cache_query *query,
-                             struct hash128 variant, const struct flight_hooks *hooks,
-                             void *context, struct flight_waiter *waiter, struct flight **flight,
-                             struct flight_answer **answer);
+                             struct hash128 variant, struct flight_waiter *waiter,
+                             struct flight **flight);
+
+/* The leader's, right after FLIGHT_LEAD. */
+void flight_set_hooks(struct flight *flight, const struct flight_hooks *hooks);
 
 /* Rule 1: the request is about to be sent, now. Returns the count noted. */
 uint64_t flight_sent(struct flight *flight);

@@ -17,4 +17,17 @@ int cli_client(int argc, char **argv);
 /* postern sandbox: serves a simulated API until TERM or INT. */
 int cli_sandbox(int argc, char **argv);
 
+/* postern run: serves until a signal ends it. */
+int cli_run(int argc, char **argv);
+
+/* postern explain METHOD URL: how the gate sees a request, without sending anything. */
+int cli_explain(int argc, char **argv);
+
+/* postern identity [UPSTREAM]: what the API says whose token this is. */
+int cli_identity(int argc, char **argv);
+
+/* postern status, postern purge: talk to a running gate through its admin address. */
+int cli_status(int argc, char **argv);
+int cli_purge(int argc, char **argv);
+
 #endif

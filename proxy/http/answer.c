@@ -180,6 +180,11 @@ void connection_refuse(struct connection *connection, unsigned status, const cha
     connection->linger = true;
 }
 
+bool connection_answer_is_complete(const struct connection *connection)
+{
+    return connection->answered && !connection->answer_chunked && connection->answer_left == 0;
+}
+
 bool connection_is_answered(const struct connection *connection)
 {
     return connection->answered;

@@ -50,6 +50,7 @@ static void connection_begin_request(struct connection *connection)
     connection->answer_chunked = connection->answer_bodiless = false;
     connection->body_wanted = connection->body_paused = connection->body_ended = false;
     connection->answer_left = 0;
+    connection->held = false;
     connection->bytes_in = connection->bytes_out = 0;
     connection->drained_bytes = 0;
 }
@@ -295,7 +296,7 @@ static void connection_flush(struct connection *connection)
         connection_drop(connection);
         return;
     }
-    if (before == 0)
+    if (before == 0 || connection->held)
         return;
     const enum result result = output_send(&connection->output, connection->fd);
     if (result == RESULT_SYSTEM)
@@ -331,6 +332,8 @@ static void connection_end_flushing(struct connection *connection)
 
 static enum connection_timer timer_due(const struct connection *connection)
 {
+    if (connection->held)
+        return TIMER_NONE;
     if (connection->state == CONNECTION_LINGERING)
         return TIMER_LINGER;
     if (connection->output.unsent_bytes > 0)
@@ -345,7 +348,7 @@ static enum connection_timer timer_due(const struct connection *connection)
 static void connection_update_events(struct connection *connection)
 {
     const bool reads = connection_wants_input(connection);
-    const bool writes = connection->output.unsent_bytes > 0;
+    const bool writes = connection->output.unsent_bytes > 0 && !connection->held;
     const enum connection_timer timer = timer_due(connection);
 
     if (reads != connection->reads) {
@@ -497,6 +500,11 @@ void connection_read_body(struct connection *connection)
     if (connection->request.expects_continue && !connection->answered &&
         connection->input.length == 0)
         output_add(&connection->output, BYTES("HTTP/1.1 100 Continue\r\n\r\n"));
+}
+
+void connection_hold(struct connection *connection, bool held)
+{
+    connection->held = held;
 }
 
 void connection_keep_borrowed(struct connection *connection)

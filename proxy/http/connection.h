@@ -164,8 +164,17 @@ void connection_answer_whole(struct connection *connection, unsigned status,
  */
 void connection_answer_abort(struct connection *connection);
 
+/*
+ * Keeps back what is queued (true), lets it go (false): for an answer that must not leave before
+ * something else is done. Meanwhile no clock runs.
+ */
+void connection_hold(struct connection *connection, bool held);
+
 /* Closes the connection after this answer. */
 void connection_close_after(struct connection *connection);
+
+/* The answer has a known length, and all of it was given. */
+bool connection_answer_is_complete(const struct connection *connection);
 
 /* An answer was begun. */
 bool connection_is_answered(const struct connection *connection);

@@ -71,6 +71,7 @@ struct connection {
     bool answered, answer_ended, answer_chunked, answer_bodiless;
     bool keep_alive;
     bool was_full;       /* on_drained is owed */
+    bool held;           /* nothing is sent: connection_hold */
     bool linger;         /* the peer may still be sending: close gently */
     int64_t answer_left; /* bytes of a known length still to come */
     size_t drained_bytes;

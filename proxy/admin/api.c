@@ -1,0 +1,177 @@
+/* Status out, purges in. */
+#include "admin/api.h"
+
+#include <cJSON.h>
+#include <stdlib.h>
+
+#include "admin/metrics.h"
+#include "base/clock.h"
+#include "base/memory.h"
+#include "gateway/normalise.h"
+
+static void add_number(cJSON *object, const char *name, uint64_t value)
+{
+    (void)cJSON_AddNumberToObject(object, name,
+                                  (double)value); /* a member that memory forbids is one fewer */
+}
+
+static void add_text(cJSON *object, const char *name, const char *value)
+{
+    (void)cJSON_AddStringToObject(object, name, value);
+}
+
+static void add_flag(cJSON *object, const char *name, bool value)
+{
+    (void)cJSON_AddBoolToObject(object, name, value);
+}
+
+static void add_upstreams(struct server *server, cJSON *status)
+{
+    const struct settings *settings = server_settings(server);
+    cJSON *list = cJSON_AddArrayToObject(status, "upstreams");
+
+    for (size_t i = 0; i < settings->configuration->upstream_count; i++) {
+        const struct settings_upstream *upstream = &settings->upstreams[i];
+        const struct account *account = settings_account(upstream);
+        cJSON *item = cJSON_CreateObject();
+        uint32_t under_way, queued;
+
+        budget_read(upstream->upstream.budget, &under_way, &queued);
+        add_text(item, "name", upstream->upstream.config->name);
+        add_text(item, "url", upstream->upstream.config->url);
+        if (account != NULL)
+            add_text(item, "account", account->name);
+        else
+            (void)cJSON_AddNullToObject(item, "account");
+        add_number(item, "under_way", under_way);
+        add_number(item, "queued", queued);
+        (void)cJSON_AddItemToArray(list, item);
+    }
+}
+
+static void add_cache(struct server *server, cJSON *status)
+{
+    struct cache_status cache;
+    cJSON *object = cJSON_AddObjectToObject(status, "cache");
+
+    cache_read_status(server_gate(server)->cache, &cache);
+    add_number(object, "entries", cache.entries);
+    add_number(object, "bytes", cache.held_bytes);
+    add_number(object, "max_bytes", cache.max_bytes);
+    add_number(object, "evictions", cache.evictions);
+    add_number(object, "stores", cache.stores);
+    add_number(object, "refused_stores", cache.refused_stores);
+    add_number(object, "invalidations", cache.invalidations);
+    add_number(object, "intents", cache.intents);
+    add_flag(object, "usable", !cache.unusable);
+}
+
+static void add_audit(struct server *server, cJSON *status)
+{
+    struct audit_status audit;
+    const struct gate *gate = server_gate(server);
+
+    if (gate->audit == NULL) {
+        (void)cJSON_AddNullToObject(status, "audit");
+        return;
+    }
+    audit_read_status(gate->audit, &audit);
+    cJSON *object = cJSON_AddObjectToObject(status, "audit");
+    add_number(object, "records", audit.records);
+    add_number(object, "bytes", audit.bytes);
+    add_flag(object, "failing", audit.failing);
+}
+
+static void add_totals(struct server *server, cJSON *status)
+{
+    const struct metrics_totals totals = metrics_totals(server);
+
+    add_number(status, "requests", totals.requests);
+    add_number(status, "hits", totals.hits);
+    add_number(status, "collapsed", totals.collapsed);
+    add_number(status, "upstream_calls", totals.upstream_calls);
+    add_number(status, "calls_saved", totals.hits + totals.collapsed);
+}
+
+static void add_listeners(struct server *server, cJSON *status)
+{
+    cJSON *list = cJSON_AddArrayToObject(status, "listen");
+
+    for (size_t i = 0; i < server_listener_count(server); i++)
+        if (i == 0 || strcmp(server_listener(server, i), server_listener(server, i - 1)) != 0)
+            (void)cJSON_AddItemToArray(list, cJSON_CreateString(server_listener(server, i)));
+}
+
+void api_write_status(struct server *server, struct buffer *text)
+{
+    cJSON *status = cJSON_CreateObject();
+
+    add_text(status, "version", POSTERN_VERSION);
+    add_number(status, "uptime_s",
+               (uint64_t)((clock_wall_us() - server_started_wall_us(server)) / CLOCK_SECOND_US));
+    add_flag(status, "draining", server_is_draining(server));
+    add_number(status, "workers", server_worker_count(server));
+    add_number(status, "clients", server_settings(server)->configuration->client_count);
+    add_listeners(server, status);
+    add_totals(server, status);
+    add_upstreams(server, status);
+    add_cache(server, status);
+    add_audit(server, status);
+    char *printed = cJSON_PrintUnformatted(status);
+    if (printed == NULL)
+        memory_exhausted();
+    buffer_add(text, bytes_of_string(printed));
+    buffer_add_byte(text, '\n');
+    cJSON_free(printed);
+    cJSON_Delete(status);
+}
+
+static const char purge_help[] =
+    "send one of {\"all\": true}, {\"path\": \"/profile/456\"}, {\"tag\": \"profile/456\"}";
+
+/* A path as requests are normalised; the first upstream with a preset knows the version prefixes.
+ */
+static enum result purge_read_path(const struct server *server, struct bytes text,
+                                   struct arena *arena, struct bytes *path)
+{
+    const struct configuration *configuration = server_settings(server)->configuration;
+    const struct request request = {.method = METHOD_GET, .target = text};
+    struct target target;
+
+    if (normalise_target(arena, &configuration->upstreams[0], &request, &target) != RESULT_OK)
+        return RESULT_INVALID;
+    *path = normalise_plain_path(&configuration->upstreams[0], target.path);
+    return RESULT_OK;
+}
+
+static enum result purge_read(const struct server *server, const cJSON *json, struct arena *arena,
+                              struct api_purge *purge)
+{
+    const cJSON *all = cJSON_GetObjectItemCaseSensitive(json, "all");
+    const cJSON *path = cJSON_GetObjectItemCaseSensitive(json, "path");
+    const cJSON *tag = cJSON_GetObjectItemCaseSensitive(json, "tag");
+
+    if (!cJSON_IsObject(json) || cJSON_GetArraySize(json) != 1)
+        return RESULT_INVALID;
+    if (cJSON_IsTrue(all)) {
+        *purge = (struct api_purge){.all = true};
+        return RESULT_OK;
+    }
+    *purge = (struct api_purge){0};
+    if (cJSON_IsString(path))
+        return purge_read_path(server, bytes_of_string(path->valuestring), arena, &purge->path);
+    if (cJSON_IsString(tag) && tag->valuestring[0] != '/')
+        return purge_read_path(server, arena_format(arena, "/%s", tag->valuestring), arena,
+                               &purge->path);
+    return RESULT_INVALID;
+}
+
+enum result api_read_purge(const struct server *server, struct bytes body, struct arena *arena,
+                           struct api_purge *purge, struct error *error)
+{
+    cJSON *json = cJSON_ParseWithLength(body.data == NULL ? "" : body.data, body.length);
+    const enum result result = purge_read(server, json, arena, purge);
+
+    cJSON_Delete(json);
+    return result == RESULT_OK ? result : error_set(error, result, "%s", purge_help);
+}

@@ -1,0 +1,28 @@
+/* The JSON of the admin address. */
+#ifndef POSTERN_ADMIN_API_H
+#define POSTERN_ADMIN_API_H
+
+#include "base/buffer.h"
+#include "gateway/server.h"
+
+/* GET /api/status: one JSON object, appended. */
+void api_write_status(struct server *server, struct buffer *text);
+
+enum { API_PURGE_ACCOUNTS = 64 };
+
+/* What POST /api/purge asks for. */
+struct api_purge {
+    bool all;
+    struct bytes
+        path; /* normalised, without version prefix: it and all below it go; empty with `all` */
+};
+
+/*
+ * Reads {"all": true}, {"path": "/v2/profile/456"} or {"tag": "profile/456"}: exactly one of them.
+ * The error says what is wrong with it. The path lives in the arena.
+ */
+MUST_USE enum result api_read_purge(const struct server *server, struct bytes body,
+                                    struct arena *arena, struct api_purge *purge,
+                                    struct error *error);
+
+#endif

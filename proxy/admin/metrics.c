@@ -1,0 +1,250 @@
+/* Sums over workers, read while they count. */
+#include "admin/metrics.h"
+
+#include "http/json.h"
+
+static uint64_t read_counter(const struct counter *counter)
+{
+    return atomic_load_explicit(&counter->value, memory_order_relaxed);
+}
+
+/* One counter of struct counters, by its place, over all workers. */
+static uint64_t sum_counter(struct server *server, size_t offset)
+{
+    uint64_t sum = 0;
+
+    for (size_t i = 0; i < server_worker_count(server); i++)
+        sum += read_counter(
+            (const struct counter *)((const char *)&server_worker(server, i)->counters + offset));
+    return sum;
+}
+
+static uint64_t sum_requests(struct server *server, uint32_t slot, size_t method, size_t class,
+                             size_t outcome)
+{
+    uint64_t sum = 0;
+
+    for (size_t i = 0; i < server_worker_count(server); i++) {
+        const struct client_counters *client = atomic_load_explicit(
+            &server_worker(server, i)->counters.clients[slot], memory_order_acquire);
+
+        if (client != NULL)
+            sum += read_counter(&client->requests[method][class][outcome]);
+    }
+    return sum;
+}
+
+static bool slot_is_used(struct server *server, uint32_t slot)
+{
+    for (size_t i = 0; i < server_worker_count(server); i++)
+        if (atomic_load_explicit(&server_worker(server, i)->counters.clients[slot],
+                                 memory_order_acquire) != NULL)
+            return true;
+    return false;
+}
+
+static void write_head(struct buffer *text, const char *name, const char *type, const char *help)
+{
+    buffer_format(text, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+}
+
+static void write_number(struct buffer *text, const char *name, const char *type, const char *help,
+                         uint64_t value)
+{
+    write_head(text, name, type, help);
+    buffer_format(text, "%s %llu\n", name, (unsigned long long)value);
+}
+
+static void write_seconds(struct buffer *text, const char *name, const char *help, uint64_t us)
+{
+    write_head(text, name, "counter", help);
+    buffer_format(text, "%s %.6f\n", name, (double)us / 1e6);
+}
+
+/* A label's value: client names are the operator's, and still escaped (JSON's escapes are those of
+ * the format). */
+static void write_client(struct buffer *text, const char *name)
+{
+    buffer_format(text, "postern_requests_total{client=\"");
+    json_escape(text, bytes_of_string(name));
+}
+
+static void write_requests_of(struct server *server, struct buffer *text, uint32_t slot,
+                              const char *name)
+{
+    for (size_t method = 0; method < METHOD_COUNT; method++)
+        for (size_t class = 0; class < COUNTERS_CLASSES; class ++)
+            for (size_t outcome = 0; outcome < OUTCOME_COUNT; outcome++) {
+                const uint64_t count = sum_requests(server, slot, method, class, outcome);
+
+                if (count == 0)
+                    continue;
+                write_client(text, name);
+                buffer_format(text, "\",method=\"%s\",status=\"%zuxx\",cache=\"%s\"} %llu\n",
+                              http_method_name((enum http_method)method), class,
+                              outcome_name((enum outcome)outcome), (unsigned long long)count);
+            }
+}
+
+static void write_requests(struct server *server, struct buffer *text)
+{
+    const char *name;
+
+    write_head(text, "postern_requests_total", "counter",
+               "Requests by client, method, status class (0xx: the client left) and how the cache "
+               "took part.");
+    for (uint32_t slot = 0; (name = client_slots_name(server_gate(server)->slots, slot)) != NULL;
+         slot++)
+        if (slot_is_used(server, slot))
+            write_requests_of(server, text, slot, name);
+}
+
+static void write_latency(struct server *server, struct buffer *text)
+{
+    uint64_t below = 0;
+
+    write_head(text, "postern_request_seconds", "histogram",
+               "Time from a request's head to its answer's last byte.");
+    for (size_t bucket = 0; bucket < COUNTERS_BUCKETS; bucket++) {
+        below += sum_counter(server,
+                             offsetof(struct counters, latency) + bucket * sizeof(struct counter));
+        if (bucket < COUNTERS_BUCKETS - 1)
+            buffer_format(text, "postern_request_seconds_bucket{le=\"%.6f\"} %llu\n",
+                          (double)(UINT64_C(1) << bucket) / 1e6, (unsigned long long)below);
+    }
+    buffer_format(text, "postern_request_seconds_bucket{le=\"+Inf\"} %llu\n",
+                  (unsigned long long)below);
+    buffer_format(text, "postern_request_seconds_sum %.6f\n",
+                  (double)sum_counter(server, offsetof(struct counters, latency_us)) / 1e6);
+    buffer_format(text, "postern_request_seconds_count %llu\n", (unsigned long long)below);
+}
+
+struct metrics_totals metrics_totals(struct server *server)
+{
+    struct metrics_totals totals = {
+        .upstream_calls = sum_counter(server, offsetof(struct counters, upstream_calls))};
+
+    for (uint32_t slot = 0; slot < COUNTERS_CLIENTS; slot++) {
+        if (!slot_is_used(server, slot))
+            continue;
+        for (size_t method = 0; method < METHOD_COUNT; method++)
+            for (size_t class = 0; class < COUNTERS_CLASSES; class ++) {
+                totals.hits += sum_requests(server, slot, method, class, OUTCOME_HIT);
+                totals.collapsed += sum_requests(server, slot, method, class, OUTCOME_COLLAPSED);
+                for (size_t outcome = 0; outcome < OUTCOME_COUNT; outcome++)
+                    totals.requests += sum_requests(server, slot, method, class, outcome);
+            }
+    }
+    return totals;
+}
+
+static void write_upstream(struct server *server, struct buffer *text)
+{
+    const struct metrics_totals totals = metrics_totals(server);
+
+    write_number(text, "postern_upstream_calls_total", "counter", "Calls sent to upstreams.",
+                 totals.upstream_calls);
+    write_number(text, "postern_upstream_calls_saved_total", "counter",
+                 "Requests answered without a call of their own.", totals.hits + totals.collapsed);
+    write_number(text, "postern_upstream_failures_total", "counter",
+                 "Calls without a whole answer.",
+                 sum_counter(server, offsetof(struct counters, upstream_failures)));
+    write_seconds(text, "postern_upstream_seconds_total", "Time spent in upstream calls.",
+                  sum_counter(server, offsetof(struct counters, upstream_us)));
+    write_number(text, "postern_token_scrubbed_total", "counter",
+                 "Occurrences of a token cut out of answers.",
+                 sum_counter(server, offsetof(struct counters, scrubbed)));
+}
+
+static void write_traffic(struct server *server, struct buffer *text)
+{
+    size_t connections = 0;
+
+    for (size_t i = 0; i < server_worker_count(server); i++)
+        connections += connections_count(server_worker(server, i)->connections);
+    write_number(text, "postern_bytes_in_total", "counter", "Bytes of requests.",
+                 sum_counter(server, offsetof(struct counters, in_bytes)));
+    write_number(text, "postern_bytes_out_total", "counter", "Bytes of answers.",
+                 sum_counter(server, offsetof(struct counters, out_bytes)));
+    write_number(text, "postern_malformed_requests_total", "counter",
+                 "Requests that the HTTP layer refused.",
+                 sum_counter(server, offsetof(struct counters, refused_connections)));
+    write_number(text, "postern_connections", "gauge", "Open client connections.", connections);
+}
+
+static void write_cache(struct server *server, struct buffer *text)
+{
+    struct gate *gate = server_gate(server);
+    struct cache_status status;
+
+    cache_read_status(gate->cache, &status);
+    write_number(text, "postern_cache_entries", "gauge", "Stored responses.", status.entries);
+    write_number(text, "postern_cache_bytes", "gauge", "Bytes that stored responses take.",
+                 status.held_bytes);
+    write_number(text, "postern_cache_max_bytes", "gauge", "Bytes that they may take.",
+                 status.max_bytes);
+    write_number(text, "postern_cache_evictions_total", "counter",
+                 "Entries that went for want of room.", status.evictions);
+    write_number(text, "postern_cache_stores_total", "counter", "Responses stored.", status.stores);
+    write_number(text, "postern_cache_refused_stores_total", "counter",
+                 "Responses not stored because a write overtook them, or for want of room.",
+                 status.refused_stores);
+    write_number(text, "postern_invalidations_total", "counter", "Invalidations.",
+                 status.invalidations);
+    write_number(text, "postern_invalidations_failed_total", "counter",
+                 "Invalidations that could not be committed at once.", status.failed_invalidations);
+    write_number(text, "postern_cache_unusable", "gauge",
+                 "1 while a failed invalidation keeps an account uncached.", status.unusable);
+    write_number(text, "postern_intents", "gauge", "Writes on record whose outcome is not settled.",
+                 status.intents);
+    write_number(text, "postern_writer_queue", "gauge", "Jobs that wait for the cache's writer.",
+                 status.queued);
+    write_number(text, "postern_flights", "gauge", "Calls that other requests may join.",
+                 flights_count(gate->flights));
+}
+
+static void write_audit(struct server *server, struct buffer *text)
+{
+    const struct gate *gate = server_gate(server);
+    struct audit_status status;
+
+    if (gate->audit == NULL)
+        return;
+    audit_read_status(gate->audit, &status);
+    write_number(text, "postern_audit_records_total", "counter", "Audit records on file.",
+                 status.records);
+    write_number(text, "postern_audit_bytes_total", "counter", "Bytes of them.", status.bytes);
+    write_number(text, "postern_audit_failures_total", "counter", "Appends that failed.",
+                 status.failures);
+    write_number(text, "postern_audit_failing", "gauge",
+                 "1 while writes are refused because none can be recorded.", status.failing);
+    write_head(text, "postern_audit_ring_fill", "gauge", "How full a worker's ring is, 0 to 1.");
+    for (size_t i = 0; i < server_worker_count(server); i++)
+        buffer_format(text, "postern_audit_ring_fill{worker=\"%zu\"} %.4f\n", i,
+                      audit_ring_fill(server_worker(server, i)->ring));
+}
+
+static void write_budgets(struct server *server, struct buffer *text)
+{
+    const struct settings *settings = server_settings(server);
+
+    write_head(text, "postern_upstream_under_way", "gauge", "Calls under way, by upstream.");
+    for (size_t i = 0; i < settings->configuration->upstream_count; i++) {
+        uint32_t under_way, queued;
+
+        budget_read(settings->upstreams[i].upstream.budget, &under_way, &queued);
+        buffer_format(text, "postern_upstream_under_way{upstream=\"%s\"} %u\n",
+                      settings->configuration->upstreams[i].name, under_way);
+    }
+}
+
+void metrics_write(struct server *server, struct buffer *text)
+{
+    write_requests(server, text);
+    write_latency(server, text);
+    write_upstream(server, text);
+    write_budgets(server, text);
+    write_traffic(server, text);
+    write_cache(server, text);
+    write_audit(server, text);
+}

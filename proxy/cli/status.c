@@ -1,0 +1,179 @@
+/* `postern status` and `postern purge`: a running gate, asked through its admin address. */
+#include <cJSON.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "cli/admin_call.h"
+#include "cli/cli.h"
+#include "cli/configured.h"
+#include "http/json.h"
+
+static const char status_usage[] = "usage: postern status [--json] [--config FILE]\n"
+                                   "\n"
+                                   "What the running gate of this configuration does.\n";
+
+static const char purge_usage[] =
+    "usage: postern purge (--all | --path PATH | --tag TAG) [--config FILE]\n"
+    "\n"
+    "Makes the running gate of this configuration forget stored answers.\n"
+    "\n"
+    "  --all        all of them\n"
+    "  --path PATH  those at /profile/456 and below, in every version\n"
+    "  --tag TAG    the same, written profile/456\n";
+
+enum { ANSWER_LIMIT_BYTES = 64 * 1024 * 1024 };
+
+static double number(const cJSON *object, const char *name)
+{
+    return cJSON_GetNumberValue(cJSON_GetObjectItemCaseSensitive(object, name));
+}
+
+static void say_upstreams(const cJSON *status)
+{
+    const cJSON *item;
+
+    cJSON_ArrayForEach(item, cJSON_GetObjectItemCaseSensitive(status, "upstreams"))
+    {
+        const char *name = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(item, "name"));
+        const char *account =
+            cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(item, "account"));
+
+        (void)printf("upstream %s: account %s, %.0f calls under way, %.0f wait\n",
+                     name == NULL ? "?" : name, account == NULL ? "not known yet" : account,
+                     number(item, "under_way"), number(item, "queued"));
+    }
+}
+
+static void say_status(const cJSON *status)
+{
+    const cJSON *cache = cJSON_GetObjectItemCaseSensitive(status, "cache");
+    const cJSON *audit = cJSON_GetObjectItemCaseSensitive(status, "audit");
+    const char *version = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(status, "version"));
+
+    (void)printf(
+        "postern %s, up %.0f s, %.0f workers, %.0f clients%s\n", version == NULL ? "?" : version,
+        number(status, "uptime_s"), number(status, "workers"), number(status, "clients"),
+        cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(status, "draining")) ? ", draining" : "");
+    (void)printf("requests %.0f, upstream calls %.0f, calls saved %.0f\n",
+                 number(status, "requests"), number(status, "upstream_calls"),
+                 number(status, "calls_saved"));
+    say_upstreams(status);
+    (void)printf("cache: %.0f entries, %.0f of %.0f bytes, %.0f invalidations, %.0f evictions%s\n",
+                 number(cache, "entries"), number(cache, "bytes"), number(cache, "max_bytes"),
+                 number(cache, "invalidations"), number(cache, "evictions"),
+                 cJSON_IsFalse(cJSON_GetObjectItemCaseSensitive(cache, "usable")) ? ", OUT OF USE"
+                                                                                  : "");
+    if (cJSON_IsObject(audit))
+        (void)printf("audit: %.0f records%s\n", number(audit, "records"),
+                     cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(audit, "failing")) ? ", FAILING"
+                                                                                      : "");
+}
+
+static int status(const struct configuration *configuration, bool json)
+{
+    struct buffer answer;
+
+    buffer_init(&answer, ANSWER_LIMIT_BYTES);
+    int code = admin_call(configuration, "/api/status", NULL, &answer);
+    if (code == CLI_DONE && json) {
+        (void)printf("%.*s", (int)answer.length, answer.data);
+    } else if (code == CLI_DONE) {
+        cJSON *parsed = cJSON_ParseWithLength(answer.data, answer.length);
+
+        if (cJSON_IsObject(parsed))
+            say_status(parsed);
+        else
+            code = CLI_FAILED;
+        cJSON_Delete(parsed);
+    }
+    buffer_finish(&answer);
+    return code;
+}
+
+int cli_status(int argc, char **argv)
+{
+    static const struct option options[] = {{"help", no_argument, NULL, 'h'},
+                                            {"config", required_argument, NULL, 'c'},
+                                            {"json", no_argument, NULL, 'j'},
+                                            {0}};
+    struct configuration *configuration;
+    const char *config = NULL;
+    bool json = false;
+    int option;
+
+    while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+        if (option == 'h') {
+            (void)fputs(status_usage, stdout);
+            return CLI_DONE;
+        }
+        if (option == 'c')
+            config = optarg;
+        else if (option == 'j')
+            json = true;
+        else
+            return CLI_WRONG;
+    }
+    int code = configured_read(config, &configuration);
+    if (code != CLI_DONE)
+        return code;
+    code = status(configuration, json);
+    configuration_release(configuration);
+    return code;
+}
+
+static int purge(const struct configuration *configuration, const char *member, const char *value)
+{
+    struct buffer answer;
+    struct arena arena;
+
+    arena_init(&arena, 1024);
+    buffer_init(&answer, ANSWER_LIMIT_BYTES);
+    const struct bytes text =
+        value == NULL ? BYTES("true") : json_string(&arena, bytes_of_string(value));
+    const struct bytes body =
+        arena_format(&arena, "{\"%s\":%.*s}", member, (int)text.length, text.data);
+    const int code = admin_call(configuration, "/api/purge", body.data, &answer);
+    if (code == CLI_DONE)
+        (void)puts("purged");
+    buffer_finish(&answer);
+    arena_finish(&arena);
+    return code;
+}
+
+int cli_purge(int argc, char **argv)
+{
+    static const struct option options[] = {
+        {"help", no_argument, NULL, 'h'},      {"config", required_argument, NULL, 'c'},
+        {"all", no_argument, NULL, 'a'},       {"path", required_argument, NULL, 'p'},
+        {"tag", required_argument, NULL, 't'}, {0}};
+    struct configuration *configuration;
+    const char *config = NULL, *member = NULL, *value = NULL;
+    int option, wanted = 0;
+
+    while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+        if (option == 'h') {
+            (void)fputs(purge_usage, stdout);
+            return CLI_DONE;
+        }
+        if (option == '?')
+            return CLI_WRONG;
+        if (option == 'c') {
+            config = optarg;
+            continue;
+        }
+        wanted++;
+        member = option == 'a' ? "all" : option == 'p' ? "path" : "tag";
+        value = optarg;
+    }
+    if (wanted != 1 || optind < argc) {
+        (void)fputs(purge_usage, stderr);
+        return CLI_WRONG;
+    }
+    int code = configured_read(config, &configuration);
+    if (code != CLI_DONE)
+        return code;
+    code = purge(configuration, member, value);
+    configuration_release(configuration);
+    return code;
+}

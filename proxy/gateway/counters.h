@@ -1,0 +1,74 @@
+/*
+ * What workers count. Each counter has one writer, its worker; admin reads them at any time:
+ * relaxed atomics, for a number that is a moment old is as good.
+ */
+#ifndef POSTERN_GATEWAY_COUNTERS_H
+#define POSTERN_GATEWAY_COUNTERS_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include "http/message.h"
+
+/* How the cache took part in an answer (RFC 9211's words where it has them). */
+enum outcome {
+    OUTCOME_HIT,
+    OUTCOME_MISS,        /* fwd=uri-miss, vary-miss or stale, and fetched */
+    OUTCOME_REVALIDATED, /* the upstream's 304 made a stored answer fresh */
+    OUTCOME_COLLAPSED,   /* another request's call brought it */
+    OUTCOME_BYPASS,      /* not looked up, or not to be stored */
+    OUTCOME_WRITE,       /* fwd=method */
+    OUTCOME_NONE,        /* the gate's own answer: refused, failed */
+    OUTCOME_COUNT,
+};
+
+/* The word of the audit trail and of metrics. Static storage. */
+const char *outcome_name(enum outcome outcome);
+
+enum {
+    COUNTERS_CLIENTS = 4096, /* slots; later clients share the last */
+    COUNTERS_CLASSES = 6,    /* 0: none was sent; 1xx to 5xx */
+    COUNTERS_BUCKETS = 24,   /* of latency: up to 2^n microseconds; the last: more */
+};
+
+struct counter {
+    _Atomic uint64_t value;
+};
+
+struct client_counters {
+    struct counter requests[METHOD_COUNT][COUNTERS_CLASSES][OUTCOME_COUNT];
+};
+
+struct counters {
+    struct client_counters
+        *_Atomic clients[COUNTERS_CLIENTS]; /* made at a client's first request */
+    struct counter latency[COUNTERS_BUCKETS];
+    struct counter latency_us, latency_count;
+    struct counter in_bytes, out_bytes;
+    struct counter upstream_calls, upstream_us, upstream_failures;
+    struct counter scrubbed;            /* occurrences of the token cut out of answers */
+    struct counter refused_connections; /* requests that were none */
+};
+
+static inline void counter_add(struct counter *counter, uint64_t amount)
+{
+    const uint64_t value = atomic_load_explicit(&counter->value, memory_order_relaxed);
+
+    atomic_store_explicit(&counter->value, value + amount,
+                          memory_order_relaxed); /* one writer: no lost update */
+}
+
+void counters_finish(struct counters *counters);
+
+/* One answered request of the client in `slot`. */
+struct counted {
+    uint32_t slot;
+    enum http_method method;
+    unsigned status;
+    enum outcome outcome;
+    int64_t total_us;
+    uint64_t in_bytes, out_bytes;
+};
+void counters_add_request(struct counters *counters, const struct counted *counted);
+
+#endif

@@ -1,0 +1,529 @@
+/*
+ * The story of a request. Each step either goes on to the next or answers; what takes long is begun
+ * here and told on in reading.c and writing.c. This is the only place where the cache and the
+ * upstream meet.
+ */
+#include "gateway/exchange.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "access/permissions.h"
+#include "base/clock.h"
+#include "base/memory.h"
+#include "config/rules.h"
+#include "gateway/forward.h"
+#include "gateway/normalise.h"
+#include "gateway/reading.h"
+#include "gateway/record.h"
+#include "gateway/respond.h"
+#include "gateway/writing.h"
+#include "http/conditional.h"
+
+enum { EXCHANGE_NOTE_ROOM = 64, EXCHANGE_ID_LIMIT = 64 };
+
+/* In the order of a request's life. False: it is answered. */
+static void exchange_receive(struct connection *connection, void *server);
+static bool exchange_check_form(struct exchange *exchange);
+static bool exchange_identify(struct exchange *exchange);
+static bool exchange_normalise(struct exchange *exchange);
+static bool exchange_permit(struct exchange *exchange);
+static void exchange_go(struct exchange *exchange);
+static bool exchange_look_up(struct exchange *exchange, struct entry *stale, bool *has_stale);
+static void exchange_fetch(struct exchange *exchange, const struct entry *stale, bool alone);
+static bool exchange_judge_own_etag(struct exchange *exchange);
+
+/* --- receive --- */
+
+/* 1 to 64 of A-Za-z0-9._- */
+static bool request_id_is_acceptable(struct bytes id)
+{
+    if (id.length == 0 || id.length > EXCHANGE_ID_LIMIT)
+        return false;
+    for (size_t i = 0; i < id.length; i++) {
+        const char byte = id.data[i];
+
+        if (!((bytes_lower(byte) >= 'a' && bytes_lower(byte) <= 'z') ||
+              (byte >= '0' && byte <= '9') || byte == '.' || byte == '_' || byte == '-'))
+            return false;
+    }
+    return true;
+}
+
+static void exchange_receive(struct connection *connection, void *server)
+{
+    struct worker *worker = server;
+    struct exchange *exchange = arena_take_zeroed(connection_arena(connection), sizeof(*exchange));
+
+    exchange->worker = worker;
+    exchange->connection = connection;
+    exchange->settings = settings_acquire(worker->settings);
+    exchange->arena = connection_arena(connection);
+    exchange->request = connection_request(connection);
+    exchange->start_us = connection_now_us(connection);
+    exchange->start_wall_us = clock_wall_us();
+    exchange->outcome = OUTCOME_NONE;
+    exchange->upstream_us = -1;
+    exchange->upstream = &exchange->settings->upstreams[0];
+    connection_set_exchange(connection, exchange);
+    record_check_ring(worker);
+
+    const struct field *id = fields_find(&exchange->request->fields, BYTES("X-Request-Id"));
+    exchange->id = id != NULL && request_id_is_acceptable(id->value)
+                       ? id->value
+                       : worker_new_id(worker, exchange->arena);
+    if (exchange_check_form(exchange) && exchange_identify(exchange) &&
+        exchange_normalise(exchange) && exchange_permit(exchange))
+        exchange_go(exchange);
+}
+
+/* What would be one thing for us and another for the upstream. */
+static bool exchange_check_form(struct exchange *exchange)
+{
+    const struct request *request = exchange->request;
+
+    if (request->target.data[0] != '/')
+        respond_problem(exchange, 501, "OPTIONS * is not served here", 0);
+    else if (http_method_is_safe(request->method) && request->body_bytes != 0)
+        respond_problem(exchange, 400, "GET, HEAD and OPTIONS take no body here", 0);
+    else if (forward_overrides_method(&request->fields))
+        respond_problem(exchange, 400, "method overrides are not taken: send the method itself", 0);
+    else
+        return true;
+    return false;
+}
+
+/* --- identify --- */
+
+/* The first access_token of the query, decoded, or empty. */
+static struct bytes query_credential(struct exchange *exchange)
+{
+    struct bytes query = exchange->request->target;
+    struct parameter parameter;
+
+    (void)bytes_cut(&query, '?'); /* what is left is the query */
+    while (parameter_next(&query, &parameter))
+        if (parameter_sets(exchange->arena, parameter.name, BYTES("access_token")))
+            return uri_decode_query(exchange->arena, parameter.value);
+    return BYTES("");
+}
+
+/* The key, from the first present of Authorization: Bearer, X-Api-Key, access_token. */
+static struct bytes request_key(struct exchange *exchange)
+{
+    const struct field *authorization =
+        fields_find(&exchange->request->fields, BYTES("Authorization"));
+    const struct field *api_key = fields_find(&exchange->request->fields, BYTES("X-Api-Key"));
+    const struct bytes bearer = BYTES("Bearer ");
+
+    if (authorization != NULL &&
+        bytes_equal_nocase(bytes_slice(authorization->value, 0, bearer.length), bearer))
+        return bytes_trim(bytes_from(authorization->value, bearer.length));
+    if (api_key != NULL)
+        return api_key->value;
+    return query_credential(exchange);
+}
+
+static bool exchange_identify(struct exchange *exchange)
+{
+    const struct settings *settings = exchange->settings;
+
+    if (settings->configuration->client_count == 0) {
+        exchange->client = &settings->local;
+        exchange->client_slot = settings->local_slot;
+    } else if (clients_identify(settings->clients, request_key(exchange), &exchange->client) ==
+               RESULT_OK) {
+        exchange->client_slot =
+            settings->client_slots[exchange->client - settings->configuration->clients];
+    } else {
+        respond_problem(exchange, 401,
+                        "no key, or not a valid one: send it as Authorization: Bearer, X-Api-Key "
+                        "or access_token",
+                        0);
+        return false;
+    }
+    exchange->upstream = &exchange->settings->upstreams[exchange->client->upstream];
+    exchange->account = settings_account(exchange->upstream);
+    return true;
+}
+
+/* --- normalise --- */
+
+static bool query_overrides_method(struct exchange *exchange)
+{
+    struct bytes query = exchange->target.query;
+    struct parameter parameter;
+
+    while (parameter_next(&query, &parameter))
+        if (parameter_sets(exchange->arena, parameter.name, BYTES("_method")))
+            return true;
+    return false;
+}
+
+static bool exchange_normalise(struct exchange *exchange)
+{
+    exchange->plain_path = BYTES("/");
+    if (normalise_target(exchange->arena, exchange->upstream->upstream.config, exchange->request,
+                         &exchange->target) != RESULT_OK) {
+        respond_problem(exchange, 400, "the request target can't be read in one way only", 0);
+        return false;
+    }
+    exchange->plain_path =
+        normalise_plain_path(exchange->upstream->upstream.config, exchange->target.path);
+    if (query_overrides_method(exchange)) {
+        respond_problem(exchange, 400, "method overrides are not taken: send the method itself", 0);
+        return false;
+    }
+    return true;
+}
+
+/* --- permit --- */
+
+static bool exchange_permit(struct exchange *exchange)
+{
+    const struct bytes method = exchange->request->method_text;
+
+    if (permissions_allow(exchange->client, method, exchange->target.path) ||
+        permissions_allow(exchange->client, method, exchange->plain_path))
+        return true;
+    respond_problem(exchange, 403, "this client may not do that: see its allow rules", 0);
+    return false;
+}
+
+/* --- go: a read, a write, or what the cache takes no part in --- */
+
+static bool request_has_conditions(const struct fields *fields)
+{
+    static const char *const names[] = {"If-None-Match", "If-Modified-Since",   "Range",
+                                        "If-Match",      "If-Unmodified-Since", "If-Range"};
+
+    for (size_t i = 0; i < ARRAY_LENGTH(names); i++)
+        if (fields_find(fields, bytes_of_string(names[i])) != NULL)
+            return true;
+    return false;
+}
+
+static void exchange_prepare_query(struct exchange *exchange)
+{
+    const char *upstream = exchange->upstream->upstream.config->name;
+
+    exchange->query.account = exchange->account;
+    exchange->query.sent = &exchange->sent;
+    if (exchange->account != NULL)
+        exchange->query.url = key_of_url(exchange->arena, bytes_of_string(exchange->account->name),
+                                         bytes_of_string(upstream), exchange->target.url);
+}
+
+static void exchange_go(struct exchange *exchange)
+{
+    const struct request *request = exchange->request;
+    const struct upstream_config *config = exchange->upstream->upstream.config;
+    const bool is_get = request->method == METHOD_GET;
+
+    exchange->rule = rules_apply(exchange->settings->configuration, config, exchange->plain_path,
+                                 exchange->target.query, exchange->arena);
+    const bool may_cache = (is_get || request->method == METHOD_HEAD) && exchange->rule.store;
+    exchange->sent = forward_fields(exchange->arena, &request->fields, config, !may_cache);
+    exchange_prepare_query(exchange);
+    if (!http_method_is_safe(request->method)) {
+        if (exchange_judge_own_etag(exchange))
+            writing_start(exchange);
+        return;
+    }
+    exchange->wishes = freshness_of_request(&request->fields);
+    exchange->has_conditions = may_cache && request_has_conditions(&request->fields);
+    if (may_cache && exchange->account != NULL) {
+        exchange_read(exchange, false);
+        return;
+    }
+    if (exchange_judge_own_etag(exchange)) {
+        exchange->forwarded = "bypass";
+        exchange_fetch(exchange, NULL, true);
+    }
+}
+
+/* --- look up --- */
+
+static void respond_hit(struct exchange *exchange, const struct entry *entry, int64_t wall_us)
+{
+    char *note = arena_take(exchange->arena, EXCHANGE_NOTE_ROOM);
+    const int64_t ttl_s = (entry->expires_wall_us - wall_us) / CLOCK_SECOND_US;
+
+    if (exchange->validation == VALIDATION_DONE) {
+        exchange->outcome = OUTCOME_REVALIDATED;
+        (void)snprintf(note, EXCHANGE_NOTE_ROOM, "fwd=stale; fwd-status=304; stored");
+    } else {
+        exchange->outcome = OUTCOME_HIT;
+        (void)snprintf(note, EXCHANGE_NOTE_ROOM, "hit; ttl=%lld", (long long)ttl_s);
+    }
+    respond_whole(exchange, &(struct representation){.status = entry->status,
+                                                     .fields = &entry->fields,
+                                                     .body = entry->body,
+                                                     .borrowed = true,
+                                                     .age_s = (int64_t)entry_age_s(entry, wall_us),
+                                                     .note = note});
+}
+
+static bool entry_serves(const struct exchange *exchange, const struct entry *entry,
+                         int64_t wall_us)
+{
+    const int64_t lifetime_us =
+        entry->expires_wall_us - entry->received_wall_us + entry->initial_age_us;
+    const int64_t age_us = wall_us - entry->received_wall_us + entry->initial_age_us;
+
+    if (exchange->validation == VALIDATION_DONE)
+        return true;
+    if ((entry->flags & ENTRY_NO_CACHE) != 0 || exchange->wishes.wants_fresh)
+        return false;
+    if (!entry_is_fresh(entry, wall_us) && wall_us < entry->expires_wall_us)
+        return false; /* the clock was set back */
+    return wishes_are_served(&exchange->wishes, lifetime_us, age_us,
+                             (entry->flags & ENTRY_MUST_REVALIDATE) == 0);
+}
+
+static bool entry_has_validator(const struct entry *entry)
+{
+    if (fields_find(&entry->fields, BYTES("ETag")) != NULL && (entry->flags & ENTRY_OWN_ETAG) == 0)
+        return true;
+    return fields_find(&entry->fields, BYTES("Last-Modified")) != NULL;
+}
+
+/* True: not answered. A stored answer that may be validated is in *stale then. */
+static bool exchange_look_up(struct exchange *exchange, struct entry *stale, bool *has_stale)
+{
+    struct cache_reader *reader = exchange->worker->reader;
+    const int64_t wall_us = clock_wall_us();
+    struct entry entry;
+
+    *has_stale = false;
+    exchange->forwarded = exchange->wishes.wants_fresh ? "request" : "uri-miss";
+    if (!cache_reader_keeps(reader))
+        connection_keep_borrowed(exchange->connection); /* earlier answers of this pipeline */
+    if (cache_lookup(reader, &exchange->query, exchange->arena, &entry) != RESULT_OK)
+        return true;
+    if (entry_serves(exchange, &entry, wall_us)) {
+        respond_hit(exchange, &entry, wall_us);
+        return false;
+    }
+    if (!exchange->wishes.wants_fresh)
+        exchange->forwarded = "stale";
+    if (entry_has_validator(&entry) && exchange->validation == VALIDATION_NONE) {
+        *stale = entry;
+        *has_stale = true;
+    }
+    return true;
+}
+
+void exchange_read(struct exchange *exchange, bool alone)
+{
+    struct entry stale;
+    bool has_stale;
+
+    if (!exchange_look_up(exchange, &stale, &has_stale))
+        return;
+    if (exchange->wishes.only_if_cached) {
+        respond_problem(exchange, 504, "only-if-cached was asked for, and nothing fresh is stored",
+                        0);
+        return;
+    }
+    exchange_fetch(exchange, has_stale ? &stale : NULL, alone);
+}
+
+/* --- join or fetch --- */
+
+/* A flight's answer, or its failure, for one who waited. */
+static void respond_collapsed(struct exchange *exchange, const struct flight_answer *answer)
+{
+    char *note = arena_take(exchange->arena, EXCHANGE_NOTE_ROOM);
+
+    exchange->outcome = OUTCOME_COLLAPSED;
+    if (answer->problem != NULL) {
+        respond_problem(exchange, answer->status, answer->problem, answer->status == 429 ? 1 : 0);
+        return;
+    }
+    (void)snprintf(note, EXCHANGE_NOTE_ROOM, "fwd=%s; collapsed",
+                   exchange->forwarded == NULL ? "uri-miss" : exchange->forwarded);
+    respond_whole(exchange, &(struct representation){.status = answer->status,
+                                                     .fields = &answer->fields,
+                                                     .body = buffer_bytes(&answer->spool),
+                                                     .age_s = -1,
+                                                     .note = note});
+}
+
+/* Whether what the leader's request selected is what this one would select (RFC 9111 §4.1). */
+static bool answer_is_for(struct exchange *exchange, const struct flight_answer *answer)
+{
+    if (answer->problem != NULL || answer->vary.length == 0)
+        return true;
+    if (bytes_index(answer->vary, '*') < answer->vary.length)
+        return false;
+    return hash_equal(
+        key_of_variant(exchange->arena, &exchange->query.url, answer->vary, &exchange->sent).hash,
+        answer->variant);
+}
+
+static void exchange_on_landed(struct letter *letter)
+{
+    struct flight_waiter *waiter = (struct flight_waiter *)letter;
+    struct exchange *exchange = waiter->exchange;
+    struct flight_answer *answer = waiter->answer;
+
+    free(waiter);
+    if (exchange != NULL) {
+        exchange->waiter = NULL;
+        if (answer == NULL)
+            exchange_read(exchange, false);
+        else if (!answer_is_for(exchange, answer))
+            exchange_read(exchange, true);
+        else
+            respond_collapsed(exchange, answer);
+        connection_settle(exchange->connection);
+    }
+    flight_answer_release(answer);
+}
+
+/* True: another's call brings the answer. False: fetch, leading *flight where there is one. */
+static bool exchange_join(struct exchange *exchange, struct flight **flight)
+{
+    struct flight_waiter *waiter = memory_take(1, sizeof(*waiter));
+    const struct cache_key variant =
+        key_of_variant(exchange->arena, &exchange->query.url, BYTES(""), &exchange->sent);
+
+    waiter->letter.deliver = exchange_on_landed;
+    waiter->mailbox = exchange->worker->mailbox;
+    waiter->exchange = exchange;
+    const enum flight_role role = flight_join(exchange->worker->gate->flights, &exchange->query,
+                                              variant.hash, waiter, flight);
+    if (role == FLIGHT_WAIT) {
+        exchange->waiter = waiter;
+        return true;
+    }
+    struct flight_answer *answer = waiter->answer;
+    free(waiter);
+    const bool landed = role == FLIGHT_LANDED && answer_is_for(exchange, answer);
+    if (landed)
+        respond_collapsed(exchange, answer);
+    flight_answer_release(answer);
+    return landed;
+}
+
+static void exchange_fetch(struct exchange *exchange, const struct entry *stale, bool alone)
+{
+    const bool is_get = exchange->request->method == METHOD_GET;
+    struct reading_options options = {
+        .stores = is_get && exchange->rule.store && exchange->account != NULL &&
+                  !exchange->wishes.no_store,
+        .stale = is_get ? stale : NULL,
+    };
+
+    /* one who insists on a fresh answer gets a call of its own, begun after it asked */
+    if (options.stores && !alone && !exchange->wishes.wants_fresh &&
+        exchange_join(exchange, &options.flight))
+        return;
+    exchange->outcome = options.stores ? OUTCOME_MISS : OUTCOME_BYPASS;
+    reading_start(exchange, &options);
+}
+
+/* --- If-Match against an ETag of the gate's own (rule 7) --- */
+
+static bool names_own_etag(const struct fields *fields, struct bytes name)
+{
+    for (size_t i = 0; i < fields->count; i++)
+        if (bytes_equal_nocase(fields->lines[i].name, name) &&
+            bytes_find(fields->lines[i].value, BYTES(ETAG_PREFIX)) < fields->lines[i].value.length)
+            return true;
+    return false;
+}
+
+/* True: go on. The upstream does not know the gate's ETags: If-Match is judged on the stored answer
+ * and taken out. */
+static bool exchange_judge_own_etag(struct exchange *exchange)
+{
+    const struct fields *asked = &exchange->request->fields;
+    struct entry entry;
+
+    if (names_own_etag(asked, BYTES("If-None-Match")))
+        fields_remove(&exchange->sent, BYTES("If-None-Match"));
+    if (!names_own_etag(asked, BYTES("If-Match")))
+        return true;
+    if (!cache_reader_keeps(exchange->worker->reader))
+        connection_keep_borrowed(exchange->connection);
+    if (exchange->account != NULL &&
+        cache_lookup(exchange->worker->reader, &exchange->query, exchange->arena, &entry) ==
+            RESULT_OK &&
+        entry_is_fresh(&entry, clock_wall_us())) {
+        const struct validators validators =
+            validators_of(&entry.fields, clock_wall_us() / CLOCK_SECOND_US);
+
+        if (condition_judge(exchange->request->method, asked, &validators,
+                            clock_wall_us() / CLOCK_SECOND_US) == CONDITION_MET) {
+            fields_remove(&exchange->sent, BYTES("If-Match"));
+            return true;
+        }
+    }
+    respond_problem(exchange, 412, "what If-Match names is not what is stored now: read it again",
+                    0);
+    return false;
+}
+
+/* --- from the connection --- */
+
+static void exchange_on_body(struct connection *connection, struct bytes part)
+{
+    const struct exchange *exchange = connection_exchange(connection);
+
+    if (exchange->writing != NULL)
+        writing_on_body(exchange->writing, part);
+}
+
+static void exchange_on_body_end(struct connection *connection)
+{
+    const struct exchange *exchange = connection_exchange(connection);
+
+    if (exchange->writing != NULL)
+        writing_on_body_end(exchange->writing);
+}
+
+static void exchange_on_drained(struct connection *connection)
+{
+    const struct exchange *exchange = connection_exchange(connection);
+
+    if (exchange->reading != NULL)
+        reading_on_drained(exchange->reading);
+    else if (exchange->writing != NULL)
+        writing_on_drained(exchange->writing);
+}
+
+static void exchange_on_finished(struct connection *connection, bool complete)
+{
+    struct exchange *exchange = connection_exchange(connection);
+
+    (void)complete; /* a whole answer is recorded by now */
+    if (exchange->waiter != NULL) {
+        exchange->waiter->exchange = NULL;
+        if (flight_leave(exchange->waiter))
+            free(exchange->waiter);
+    }
+    if (exchange->reading != NULL)
+        reading_leave(exchange->reading);
+    if (exchange->writing != NULL)
+        writing_leave(exchange->writing);
+    record_aborted(exchange);
+    settings_release(exchange->settings);
+}
+
+static void exchange_on_refused(struct connection *connection, unsigned status, const char *detail)
+{
+    log_debug("a request was refused with %u: %s", status, detail);
+    record_refused(connection_server(connection), connection, status);
+}
+
+const struct connection_handler exchange_handler = {
+    .on_request = exchange_receive,
+    .on_body = exchange_on_body,
+    .on_body_end = exchange_on_body_end,
+    .on_drained = exchange_on_drained,
+    .on_finished = exchange_on_finished,
+    .on_refused = exchange_on_refused,
+};

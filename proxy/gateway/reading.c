@@ -1,0 +1,676 @@
+/*
+ * A read's call, from its beginning to the store's commit.
+ *
+ *   collecting: the body is gathered; the client that leads gets it as it comes once it is longer
+ * than READING_HOLD_BYTES, those who wait get it whole streaming:  what is too large, private or
+ * endless goes through with back-pressure, to one client
+ *
+ * Whether an answer is stored is the writer's last word (rule 4); whether it may be is decided
+ * here, by freshness and, for errors that an API sends as JSON, by its body.
+ */
+#include "gateway/reading.h"
+
+#include <assert.h>
+#include <cJSON.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/memory.h"
+#include "gateway/record.h"
+#include "gateway/respond.h"
+#include "http/cache_control.h"
+#include "http/date.h"
+
+enum {
+    READING_HOLD_BYTES = 64 * 1024,
+    READING_ARENA_BYTES = 2048,
+    READING_NOTE_ROOM = 96,
+};
+
+struct reading {
+    struct cache_job job; /* first: the writer's letter gets this struct's address */
+    struct worker *worker;
+    struct settings *settings; /* one reference */
+    struct settings_upstream *upstream;
+    struct exchange *exchange; /* NULL: the client has gone, or has its answer */
+    struct flight *flight;     /* NULL: alone, or ended */
+    struct fetch *fetch;       /* NULL: over */
+    struct flight_answer *answer;
+    struct arena arena; /* all that must outlive the exchange */
+    struct cache_query query;
+    struct fields sent;
+    struct bytes plain_path;
+    struct cache_rule rule;
+    struct response response;
+    struct freshness freshness;
+    int64_t begun_wall_us;
+    uint64_t begun;
+    struct entry stale; /* its head: status, fields and vary, in the arena */
+    bool stores, collecting, validated;
+};
+
+static const struct configuration *configuration_of(const struct reading *reading)
+{
+    return reading->settings->configuration;
+}
+
+/* --- life --- */
+
+static struct fields fields_copy(struct arena *arena, const struct fields *from)
+{
+    struct fields copy = {0};
+
+    for (size_t i = 0; i < from->count; i++)
+        fields_add(&copy, arena, arena_copy(arena, from->lines[i].name),
+                   arena_copy(arena, from->lines[i].value));
+    return copy;
+}
+
+static struct reading *reading_create(struct exchange *exchange)
+{
+    struct reading *reading = memory_take(1, sizeof(*reading));
+
+    reading->worker = exchange->worker;
+    reading->settings = settings_acquire(exchange->settings);
+    reading->upstream = exchange->upstream;
+    reading->exchange = exchange;
+    arena_init(&reading->arena, READING_ARENA_BYTES);
+    reading->answer =
+        flight_answer_create((size_t)configuration_of(reading)->cache_max_object_bytes);
+    reading->sent = fields_copy(&reading->arena, &exchange->sent);
+    reading->plain_path = arena_copy(&reading->arena, exchange->plain_path);
+    reading->query = exchange->query;
+    reading->query.url.text = arena_copy(&reading->arena, exchange->query.url.text);
+    reading->query.sent = &reading->sent;
+    reading->rule = exchange->rule; /* borrows from the configuration, which is held */
+    reading->collecting = true;
+    exchange->reading = reading;
+    worker_hold(reading->worker);
+    return reading;
+}
+
+static void reading_free(struct reading *reading)
+{
+    struct worker *worker = reading->worker;
+
+    assert(reading->fetch == NULL && reading->flight == NULL && reading->exchange == NULL);
+    flight_answer_release(reading->answer);
+    arena_finish(&reading->arena);
+    settings_release(reading->settings);
+    free(reading);
+    worker_let_go(worker);
+}
+
+static void reading_end_flight(struct reading *reading, bool remember)
+{
+    if (reading->flight != NULL)
+        flight_end(reading->flight, remember);
+    reading->flight = NULL;
+}
+
+/* The client's part is over: the exchange forgets the reading. Returns it. */
+static struct exchange *reading_let_go(struct reading *reading)
+{
+    struct exchange *exchange = reading->exchange;
+
+    reading->exchange = NULL;
+    if (exchange != NULL)
+        exchange->reading = NULL;
+    return exchange;
+}
+
+static void reading_abandon(void *context)
+{
+    struct reading *reading = context;
+
+    if (reading->fetch == NULL)
+        return; /* the store's letter is due, and ends it */
+    fetch_cancel(reading->fetch);
+    reading->fetch = NULL;
+    reading_end_flight(reading, false);
+    reading_free(reading);
+}
+
+void reading_leave(struct reading *reading)
+{
+    (void)reading_let_go(reading);
+    if (reading->fetch == NULL)
+        return;
+    if (reading->collecting && reading->flight != NULL && !flight_leader_left(reading->flight))
+        return; /* others wait */
+    reading_abandon(reading);
+}
+
+void reading_on_drained(struct reading *reading)
+{
+    if (reading->fetch != NULL)
+        fetch_resume(reading->fetch);
+}
+
+/* --- to the client that leads --- */
+
+static const char *reading_note(struct reading *reading, bool stored, bool is_revalidated)
+{
+    return arena_format(&reading->arena, "fwd=%s%s%s",
+                        reading->exchange->forwarded == NULL ? "uri-miss"
+                                                             : reading->exchange->forwarded,
+                        is_revalidated ? "; fwd-status=304" : "", stored ? "; stored" : "")
+        .data;
+}
+
+static bool reading_may_store(const struct reading *reading)
+{
+    return reading->stores && reading->freshness.may_store;
+}
+
+/* Begins the client's answer, with what was collected so far. */
+static void reading_begin_answer(struct reading *reading)
+{
+    struct exchange *exchange = reading->exchange;
+
+    if (exchange == NULL)
+        return;
+    exchange->outcome = reading->stores ? OUTCOME_MISS : OUTCOME_BYPASS;
+    respond_head(exchange, &reading->response,
+                 reading_note(reading, reading_may_store(reading), false));
+    connection_answer_body(exchange->connection, buffer_bytes(&reading->answer->spool));
+}
+
+static bool reading_holds(const struct reading *reading)
+{
+    return reading->exchange != NULL && !connection_is_answered(reading->exchange->connection);
+}
+
+/*
+ * Lets the client's connection go on; touch nothing after it. The last byte of a known length is
+ * kept back until the exchange is recorded.
+ */
+static void reading_settle(struct reading *reading)
+{
+    struct connection *connection = reading->exchange->connection;
+
+    if (connection_answer_is_complete(connection))
+        connection_hold(connection, true);
+    connection_settle(connection);
+}
+
+/* Gives a part to the client, if its answer has begun. Ends in settling. */
+static void reading_relay(struct reading *reading, struct bytes part)
+{
+    if (reading->exchange == NULL || reading_holds(reading))
+        return;
+    connection_answer_body(reading->exchange->connection, part);
+    if (!reading->collecting && connection_is_full(reading->exchange->connection))
+        fetch_pause(reading->fetch);
+    reading_settle(reading);
+}
+
+/* From collecting to streaming: not to be stored, nor shared. */
+static void reading_become_stream(struct reading *reading)
+{
+    reading->stores = false;
+    reading->collecting = false;
+    reading_end_flight(reading, reading->response.status < 400);
+    fetch_set_streams(reading->fetch);
+    if (reading_holds(reading))
+        reading_begin_answer(reading);
+    buffer_finish(&reading->answer->spool);
+}
+
+/* --- what the upstream says --- */
+
+static void reading_on_begun(void *context)
+{
+    struct reading *reading = context;
+
+    reading->begun_wall_us = clock_wall_us();
+    reading->begun = reading->flight != NULL ? flight_sent(reading->flight)
+                                             : cache_now(reading->worker->gate->cache);
+}
+
+static struct freshness reading_judge(struct reading *reading, const struct response *head)
+{
+    const struct configuration *configuration = configuration_of(reading);
+    const struct freshness_times times = {.request_wall_us = reading->begun_wall_us,
+                                          .response_wall_us = clock_wall_us()};
+    const struct freshness_fallback fallback = {.ttl_us = configuration->ttl_us,
+                                                .negative_ttl_us = configuration->negative_ttl_us};
+
+    reading->job.entry.received_wall_us = times.response_wall_us;
+    return freshness_of_response(head, &times, &reading->rule, &fallback, &reading->arena);
+}
+
+/* Whether an answer may be gathered for those who wait: one that is endless or said to be private
+ * is not. */
+static bool reading_is_collectable(const struct reading *reading)
+{
+    const int64_t length = reading->response.body_bytes;
+    struct cache_control control;
+
+    if (length > (int64_t)configuration_of(reading)->cache_max_object_bytes)
+        return false;
+    if (reading->freshness.may_store)
+        return true;
+    cache_control_read(&reading->response.fields, &control);
+    return !control.is_private && !control.no_store && length >= 0 && length <= READING_HOLD_BYTES;
+}
+
+static void reading_on_head(void *context, const struct response *head)
+{
+    struct reading *reading = context;
+
+    reading->response = (struct response){
+        .status = head->status,
+        .fields = fields_copy(&reading->answer->arena, &head->fields),
+        .body_bytes = head->body_bytes,
+    };
+    if (reading->stale.serial != 0 && head->status == 304) {
+        reading->validated = true;
+        return;
+    }
+    if (reading->stores)
+        reading->freshness = reading_judge(reading, head);
+    if ((reading->stores || reading->flight != NULL) && reading_is_collectable(reading))
+        return;
+    reading_become_stream(reading);
+    if (reading->exchange == NULL)
+        reading_abandon(reading); /* who waited asks for itself now */
+    else
+        reading_settle(reading);
+}
+
+static void reading_on_body(void *context, struct bytes part)
+{
+    struct reading *reading = context;
+    struct buffer *spool = &reading->answer->spool;
+
+    if (reading->validated)
+        return;
+    if (!reading->collecting) {
+        reading_relay(reading, part);
+        return;
+    }
+    buffer_add(spool, part);
+    if (spool->failed) {
+        reading_become_stream(reading);
+        if (reading->exchange == NULL)
+            reading_abandon(reading);
+        else
+            reading_relay(reading, part);
+        return;
+    }
+    if (!reading_holds(reading)) {
+        reading_relay(reading, part);
+    } else if (spool->length > READING_HOLD_BYTES && !reading->exchange->has_conditions) {
+        reading_begin_answer(reading);
+        reading_settle(reading);
+    }
+}
+
+/* --- the end --- */
+
+/* An error that the API sends with a status that would be stored, told by a top-level member (the
+ * preset's). */
+static bool body_is_error(const struct preset *preset, struct bytes body)
+{
+    bool is_error = false;
+
+    if (preset == NULL || preset->error_member_count == 0 || bytes_index(body, '{') == body.length)
+        return false;
+    for (size_t i = 0; i < preset->error_member_count; i++)
+        is_error |= bytes_find(body, preset->error_members[i]) < body.length;
+    if (!is_error) /* most answers end here, unparsed */
+        return false;
+    cJSON *json = cJSON_ParseWithLength(body.data, body.length);
+    is_error = false;
+    for (size_t i = 0; i < preset->error_member_count;
+         i++) /* names are terminated: the configuration's arena */
+        is_error |=
+            cJSON_IsObject(json) && cJSON_HasObjectItem(json, preset->error_members[i].data);
+    cJSON_Delete(json);
+    return is_error;
+}
+
+/* Fields that must not be told again later (design, "Cache"). */
+static void fields_to_stored(struct fields *fields)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < fields->count; i++) {
+        const struct bytes name = fields->lines[i].name;
+        const bool is_limit = bytes_equal_nocase(name, BYTES("Retry-After")) ||
+                              bytes_equal_nocase(bytes_slice(name, 0, 9), BYTES("RateLimit")) ||
+                              bytes_equal_nocase(bytes_slice(name, 0, 12), BYTES("X-RateLimit-")) ||
+                              bytes_equal_nocase(name, BYTES("Set-Cookie")) ||
+                              bytes_equal_nocase(name, BYTES("Content-Length"));
+
+        if (!is_limit)
+            fields->lines[kept++] = fields->lines[i];
+    }
+    fields->count = kept;
+}
+
+static void answer_add_date(struct reading *reading)
+{
+    struct arena *arena = &reading->answer->arena;
+    char *date;
+
+    if (fields_find(&reading->response.fields, BYTES("Date")) != NULL)
+        return;
+    date = arena_take(arena, DATE_ROOM);
+    date_format(reading->job.entry.received_wall_us / CLOCK_SECOND_US, date);
+    fields_add(&reading->response.fields, arena, BYTES("Date"), bytes_of_string(date));
+}
+
+/* A strong validator of the gate's own, where the upstream gave none. */
+static void answer_add_etag(struct reading *reading)
+{
+    struct fields *fields = &reading->response.fields;
+
+    if (reading->response.status != 200 || fields_find(fields, BYTES("ETag")) != NULL ||
+        fields_find(fields, BYTES("Last-Modified")) != NULL)
+        return;
+    const struct hash128 hash = hash_of(buffer_bytes(&reading->answer->spool));
+    fields_add(fields, &reading->answer->arena, BYTES("ETag"),
+               arena_format(&reading->answer->arena, ETAG_PREFIX "%016llx%016llx\"",
+                            (unsigned long long)hash.high, (unsigned long long)hash.low));
+    reading->job.entry.flags |= ENTRY_OWN_ETAG;
+}
+
+static void reading_on_stored(struct letter *letter)
+{
+    struct reading *reading = (struct reading *)letter;
+
+    reading_end_flight(reading, false);
+    reading_free(reading);
+}
+
+static void entry_note_freshness(struct entry *entry, const struct freshness *freshness)
+{
+    entry->initial_age_us = freshness->initial_age_us;
+    entry->expires_wall_us =
+        entry->received_wall_us + freshness->lifetime_us - freshness->initial_age_us;
+    if (freshness->must_revalidate)
+        entry->flags |= ENTRY_MUST_REVALIDATE;
+    if (freshness->no_cache)
+        entry->flags |= ENTRY_NO_CACHE;
+}
+
+static void reading_post(struct reading *reading, enum cache_job_kind kind,
+                         void (*deliver)(struct letter *))
+{
+    struct cache_job *job = &reading->job;
+    struct entry *entry = &job->entry;
+
+    job->letter.deliver = deliver;
+    job->mailbox = reading->worker->mailbox;
+    job->kind = kind;
+    job->account = reading->query.account;
+    job->result = RESULT_OK;
+    job->begun = reading->begun;
+    job->begun_wall_us = reading->begun_wall_us;
+    job->key =
+        key_of_variant(&reading->arena, &reading->query.url, reading->answer->vary, &reading->sent);
+    job->url_hash = reading->query.url.hash;
+    entry->status = reading->response.status;
+    entry->fields = reading->response.fields;
+    entry->vary = reading->answer->vary;
+    entry->tags = tags_of_answer(&reading->arena, bytes_of_string(reading->query.account->name),
+                                 reading->plain_path);
+    entry_note_freshness(entry, &reading->freshness);
+    cache_post(reading->worker->gate->cache, job);
+}
+
+/* A streamed answer is whole: what was kept back may go, once it is recorded. */
+static void reading_end_answer(struct exchange *exchange)
+{
+    connection_hold(exchange->connection, false);
+    record_and_end(exchange);
+}
+
+/* A whole answer was collected: those who wait get it, the cache gets it, the client gets it. */
+static void reading_finish_collected(struct reading *reading)
+{
+    struct flight_answer *answer = reading->answer;
+    const struct bytes body = buffer_bytes(&answer->spool);
+    const bool stored = reading_may_store(reading) &&
+                        !body_is_error(reading->upstream->upstream.config->preset, body);
+    struct fields told;
+
+    if (stored) {
+        answer_add_date(reading);
+        answer_add_etag(reading);
+    }
+    told = fields_copy(&answer->arena, &reading->response.fields);
+    answer->status = reading->response.status;
+    answer->fields = told;
+    answer->vary = fields_joined(&reading->response.fields, &answer->arena, BYTES("Vary"));
+    answer->variant =
+        key_of_variant(&reading->arena, &reading->query.url, answer->vary, &reading->sent).hash;
+    if (reading->flight != NULL)
+        flight_land(reading->flight, answer);
+    struct exchange *exchange = reading->exchange;
+    const char *note = exchange == NULL ? NULL : reading_note(reading, stored, false);
+    const bool held = reading_holds(reading);
+    (void)reading_let_go(reading);
+    if (exchange != NULL) {
+        exchange->outcome = reading->stores ? OUTCOME_MISS : OUTCOME_BYPASS;
+        exchange->upstream_us = answer->upstream_us;
+        if (held)
+            respond_whole(exchange, &(struct representation){.status = answer->status,
+                                                             .fields = &told,
+                                                             .body = body,
+                                                             .age_s = -1,
+                                                             .note = note});
+        else
+            reading_end_answer(exchange);
+    }
+    if (stored) {
+        fields_to_stored(&reading->response.fields);
+        reading->job.entry.body = body;
+        reading_post(reading, CACHE_STORE, reading_on_stored);
+    } else {
+        reading_end_flight(reading, false);
+        reading_free(reading);
+    }
+    if (exchange != NULL)
+        connection_settle(exchange->connection);
+}
+
+/* The writer has freshened the stored answer, or could not: either way, look again. */
+static void reading_on_freshened(struct letter *letter)
+{
+    struct reading *reading = (struct reading *)letter;
+    struct exchange *exchange = reading_let_go(reading);
+    const bool fresh = reading->job.result == RESULT_OK;
+    struct worker *worker = reading->worker;
+    const int64_t upstream_us = reading->answer->upstream_us;
+
+    reading_end_flight(reading, false);
+    reading_free(reading);
+    if (exchange == NULL)
+        return;
+    cache_reader_reset(worker->reader); /* the commit is newer than any snapshot of this batch */
+    exchange->validation = fresh ? VALIDATION_DONE : VALIDATION_FAILED;
+    exchange->upstream_us = upstream_us;
+    exchange_read(exchange, false);
+    connection_settle(exchange->connection);
+}
+
+static bool is_kept_over_304(struct bytes name)
+{
+    return bytes_equal_nocase(name, BYTES("Content-Length")) ||
+           bytes_equal_nocase(name, BYTES("Content-Type")) ||
+           bytes_equal_nocase(name, BYTES("Content-Encoding")) ||
+           bytes_equal_nocase(name, BYTES("Content-Range"));
+}
+
+/* The stored fields, updated with what the 304 says (RFC 9111 §3.2). */
+static struct fields fields_updated(struct arena *arena, const struct fields *stored,
+                                    const struct fields *news)
+{
+    struct fields updated = {0};
+
+    for (size_t i = 0; i < stored->count; i++)
+        if (is_kept_over_304(stored->lines[i].name) ||
+            fields_find(news, stored->lines[i].name) == NULL)
+            fields_add(&updated, arena, stored->lines[i].name, stored->lines[i].value);
+    for (size_t i = 0; i < news->count; i++)
+        if (!is_kept_over_304(news->lines[i].name))
+            fields_add(&updated, arena, news->lines[i].name, news->lines[i].value);
+    return updated;
+}
+
+/* A 304: the stored answer is fresh again. */
+static void reading_finish_validated(struct reading *reading)
+{
+    reading->response.status = reading->stale.status;
+    reading->response.fields =
+        fields_updated(&reading->arena, &reading->stale.fields, &reading->response.fields);
+    reading->freshness = reading_judge(reading, &reading->response);
+    reading->answer->vary = reading->stale.vary;
+    fields_to_stored(&reading->response.fields);
+    reading->job.entry.serial = reading->stale.serial;
+    reading_post(reading, CACHE_FRESHEN, reading_on_freshened);
+}
+
+static void reading_finish_stream(struct reading *reading)
+{
+    struct exchange *exchange = reading_let_go(reading);
+    const int64_t upstream_us = reading->answer->upstream_us;
+
+    reading_end_flight(reading, false);
+    reading_free(reading);
+    if (exchange == NULL)
+        return;
+    exchange->upstream_us = upstream_us;
+    reading_end_answer(exchange);
+    connection_settle(exchange->connection);
+}
+
+unsigned fetch_failure_status(const struct fetch_end *end, const char **detail)
+{
+    switch (end->outcome) {
+    case FETCH_REFUSED:
+        *detail = "too many calls to the upstream are under way; this one waited too long";
+        return 429;
+    case FETCH_TIMED_OUT:
+        *detail = "the upstream did not answer in time";
+        return 504;
+    case FETCH_NOT_SENT:
+        *detail = end->timed_out ? "the upstream could not be reached in time"
+                                 : "the upstream could not be reached";
+        return end->timed_out ? 504 : 502;
+    default:
+        *detail = "the upstream's answer was cut short or not well-formed";
+        return 502;
+    }
+}
+
+/* No whole answer. Those who wait hear why; a client that has part of one is cut off. */
+static void reading_fail(struct reading *reading, const struct fetch_end *end)
+{
+    struct flight_answer *answer = reading->answer;
+    const char *detail;
+    const unsigned status = fetch_failure_status(end, &detail);
+    const bool held = reading_holds(reading);
+
+    log_debug("a read failed: %s", end->detail);
+    counter_add(&reading->worker->counters.upstream_failures, 1);
+    answer->status = status;
+    answer->problem = detail;
+    if (reading->flight != NULL && !answer->spool.failed) {
+        buffer_reset(&answer->spool);
+        flight_land(reading->flight, answer);
+    }
+    struct exchange *exchange = reading_let_go(reading);
+    reading_end_flight(reading, false);
+    const int64_t upstream_us = answer->upstream_us;
+    reading_free(reading);
+    if (exchange == NULL)
+        return;
+    exchange->upstream_us = upstream_us;
+    exchange->outcome = OUTCOME_NONE;
+    if (held)
+        respond_problem(exchange, status, detail, status == 429 ? 1 : 0);
+    else
+        connection_answer_abort(exchange->connection);
+    connection_settle(exchange->connection);
+}
+
+static void reading_on_end(void *context, const struct fetch_end *end)
+{
+    struct reading *reading = context;
+    struct counters *counters = &reading->worker->counters;
+
+    reading->fetch = NULL;
+    if (end->sent) {
+        reading->answer->upstream_us = end->elapsed_us;
+        counter_add(&counters->upstream_calls, 1);
+        counter_add(&counters->upstream_us, (uint64_t)end->elapsed_us);
+    }
+    counter_add(&counters->scrubbed, end->scrubbed);
+    if (end->outcome != FETCH_DONE)
+        reading_fail(reading, end);
+    else if (reading->validated)
+        reading_finish_validated(reading);
+    else if (reading->collecting)
+        reading_finish_collected(reading);
+    else
+        reading_finish_stream(reading);
+}
+
+static const struct fetch_handler reading_handler = {
+    .on_begun = reading_on_begun,
+    .on_head = reading_on_head,
+    .on_body = reading_on_body,
+    .on_end = reading_on_end,
+};
+
+/* --- the beginning --- */
+
+/* The stored validators go up instead of the client's (rule 7: those are judged on the whole). */
+static void reading_add_validators(struct reading *reading, struct fields *fields,
+                                   const struct entry *stale)
+{
+    const struct field *etag = fields_find(&stale->fields, BYTES("ETag"));
+    const struct field *modified = fields_find(&stale->fields, BYTES("Last-Modified"));
+
+    reading->stale = (struct entry){
+        .serial = stale->serial,
+        .status = stale->status,
+        .fields = fields_copy(&reading->arena, &stale->fields),
+        .vary = arena_copy(&reading->arena, stale->vary),
+    };
+    if (etag != NULL && (stale->flags & ENTRY_OWN_ETAG) == 0)
+        fields_add(fields, &reading->arena, BYTES("If-None-Match"),
+                   arena_copy(&reading->arena, etag->value));
+    if (modified != NULL)
+        fields_add(fields, &reading->arena, BYTES("If-Modified-Since"),
+                   arena_copy(&reading->arena, modified->value));
+}
+
+void reading_start(struct exchange *exchange, const struct reading_options *options)
+{
+    struct reading *reading = reading_create(exchange);
+    struct fields fields = fields_copy(&reading->arena, &exchange->sent);
+    const struct flight_hooks hooks = {
+        .mailbox = reading->worker->mailbox, .on_abandoned = reading_abandon, .context = reading};
+
+    reading->flight = options->flight;
+    if (reading->flight != NULL)
+        flight_set_hooks(reading->flight, &hooks);
+    reading->stores = options->stores;
+    if (options->stale != NULL)
+        reading_add_validators(reading, &fields, options->stale);
+    const struct fetch_request request = {
+        .method = exchange->request->method_text,
+        .safe = true,
+        .head = exchange->request->method == METHOD_HEAD,
+        .url = exchange->target.url,
+        .fields = &fields,
+        .streams = !options->stores && options->flight == NULL,
+    };
+    reading->fetch = fetch_start(reading->worker->fetcher, &reading->upstream->upstream, &request,
+                                 &reading_handler, reading);
+}

@@ -1,0 +1,222 @@
+/* Records, and the few that have to wait. See record.h. */
+#include "gateway/record.h"
+
+#include <assert.h>
+#include <event2/event.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/memory.h"
+
+enum {
+    RECORD_RETRY_US = 20 * 1000,
+    DEFERRED_ARENA_BYTES = 1024,
+};
+
+/* The ring is left this much room for the ends of what is under way when the sockets pause. */
+static const double ring_high = 0.75, ring_low = 0.25;
+
+/* A record that found the ring full: a copy of its own. */
+struct deferred {
+    TAILQ_ENTRY(deferred) link;
+    struct arena arena;
+    struct audit_record record;
+    uint8_t body_hmac[32];
+    struct exchange *exchange; /* held back until it is written; NULL: the client has gone */
+};
+
+static struct audit_record record_of(struct exchange *exchange, enum audit_kind kind)
+{
+    const struct settings_upstream *upstream = exchange->upstream;
+    struct bytes url = exchange->target.url;
+
+    if (upstream != NULL && upstream->masked_count > 0)
+        url = audit_mask(exchange->arena, url, upstream->masked, upstream->masked_count);
+    return (struct audit_record){
+        .kind = kind,
+        .wall_us = exchange->start_wall_us,
+        .id = exchange->id,
+        .client = exchange->client == NULL ? BYTES("") : bytes_of_string(exchange->client->name),
+        .peer = connection_peer(exchange->connection),
+        .method = exchange->request->method_text,
+        .url = url,
+        .status = exchange->status,
+        .cache = bytes_of_string(outcome_name(exchange->outcome)),
+        .upstream_us = exchange->upstream_us,
+        .total_us = clock_now_us() - exchange->start_us,
+        .in_bytes = connection_bytes_in(exchange->connection),
+        .out_bytes = connection_bytes_out(exchange->connection),
+        .body_hmac = exchange->body_hmac,
+    };
+}
+
+static void record_count(struct exchange *exchange, const struct audit_record *record)
+{
+    const struct counted counted = {
+        .slot = exchange->client_slot,
+        .method = exchange->request->method,
+        .status = exchange->status,
+        .outcome = exchange->outcome,
+        .total_us = record->total_us,
+        .in_bytes = record->in_bytes,
+        .out_bytes = record->out_bytes,
+    };
+
+    counters_add_request(&exchange->worker->counters, &counted);
+}
+
+static void worker_watch_ring(struct worker *worker)
+{
+    const struct timeval retry = {.tv_usec = RECORD_RETRY_US};
+    const bool waits = !TAILQ_EMPTY(&worker->deferred);
+    const double fill = audit_ring_fill(worker->ring);
+
+    if (waits || fill > ring_high) {
+        connections_pause(worker->connections, true);
+        (void)event_add(worker->retry, &retry); /* memory is the only thing it could lack */
+    } else if (fill < ring_low) {
+        connections_pause(worker->connections, false);
+    } else if (event_pending(worker->retry, EV_TIMEOUT, NULL) == 0) {
+        return;
+    } else {
+        (void)event_add(worker->retry, &retry);
+    }
+}
+
+static struct deferred *record_defer(struct worker *worker, const struct audit_record *record)
+{
+    struct deferred *deferred = memory_take(1, sizeof(*deferred));
+    struct audit_record *copy = &deferred->record;
+
+    arena_init(&deferred->arena, DEFERRED_ARENA_BYTES);
+    *copy = *record;
+    copy->id = arena_copy(&deferred->arena, record->id);
+    copy->client = arena_copy(&deferred->arena, record->client);
+    copy->peer = arena_copy(&deferred->arena, record->peer);
+    copy->method = arena_copy(&deferred->arena, record->method);
+    copy->url = arena_copy(&deferred->arena, record->url);
+    if (record->body_hmac != NULL) {
+        memcpy(deferred->body_hmac, record->body_hmac, sizeof(deferred->body_hmac));
+        copy->body_hmac = deferred->body_hmac;
+    }
+    TAILQ_INSERT_TAIL(&worker->deferred, deferred, link);
+    return deferred;
+}
+
+/* Writes the record, or defers it. NULL: written. */
+static struct deferred *record_write(struct worker *worker, const struct audit_record *record)
+{
+    if (worker->ring == NULL)
+        return NULL;
+    if (TAILQ_EMPTY(&worker->deferred) && audit_write(worker->ring, record) == RESULT_OK)
+        return NULL;
+    return record_defer(worker, record);
+}
+
+void record_and_end(struct exchange *exchange)
+{
+    const struct audit_record record = record_of(exchange, AUDIT_DONE);
+    struct worker *worker = exchange->worker;
+
+    assert(!exchange->recorded);
+    exchange->recorded = true;
+    record_count(exchange, &record);
+    exchange->deferred = record_write(worker, &record);
+    if (exchange->deferred == NULL) {
+        connection_answer_end(exchange->connection);
+        return;
+    }
+    exchange->deferred->exchange = exchange;
+    connection_hold(exchange->connection, true);
+    worker_watch_ring(worker);
+}
+
+void record_aborted(struct exchange *exchange)
+{
+    if (exchange->deferred != NULL)
+        exchange->deferred->exchange = NULL;
+    if (exchange->recorded)
+        return;
+    const struct audit_record record = record_of(exchange, AUDIT_DONE);
+    exchange->recorded = true;
+    record_count(exchange, &record);
+    if (record_write(exchange->worker, &record) != NULL)
+        worker_watch_ring(exchange->worker);
+}
+
+enum result record_intent(struct exchange *exchange)
+{
+    struct worker *worker = exchange->worker;
+    const struct audit_record record = record_of(exchange, AUDIT_INTENT);
+
+    if (!TAILQ_EMPTY(&worker->deferred))
+        return RESULT_LIMIT;
+    return audit_write(worker->ring, &record);
+}
+
+void record_refused(struct worker *worker, struct connection *connection, unsigned status)
+{
+    const struct audit_record record = {
+        .kind = AUDIT_DONE,
+        .wall_us = clock_wall_us(),
+        .peer = connection_peer(connection),
+        .status = status,
+        .cache = BYTES("none"),
+        .upstream_us = -1,
+        .in_bytes = connection_bytes_in(connection),
+    };
+
+    counter_add(&worker->counters.refused_connections, 1);
+    if (record_write(worker, &record) != NULL)
+        worker_watch_ring(worker);
+}
+
+static void deferred_free(struct worker *worker, struct deferred *deferred)
+{
+    TAILQ_REMOVE(&worker->deferred, deferred, link);
+    arena_finish(&deferred->arena);
+    free(deferred);
+}
+
+void record_on_retry(int fd, short what, void *context)
+{
+    struct worker *worker = context;
+    struct deferred *deferred;
+
+    (void)fd;
+    (void)what;
+    while ((deferred = TAILQ_FIRST(&worker->deferred)) != NULL) {
+        struct exchange *exchange = deferred->exchange;
+
+        if (audit_write(worker->ring, &deferred->record) != RESULT_OK)
+            break;
+        deferred_free(worker, deferred);
+        if (exchange == NULL)
+            continue;
+        struct connection *connection = exchange->connection;
+        exchange->deferred = NULL;
+        connection_hold(connection, false);
+        connection_answer_end(connection);
+        connection_settle(connection);
+    }
+    worker_watch_ring(worker);
+}
+
+void record_finish(struct worker *worker)
+{
+    struct deferred *deferred;
+    size_t lost = 0;
+
+    while ((deferred = TAILQ_FIRST(&worker->deferred)) != NULL) {
+        lost += audit_write(worker->ring, &deferred->record) != RESULT_OK;
+        deferred_free(worker, deferred);
+    }
+    if (lost > 0)
+        log_error("%zu audit records found no room at the end: make room on data_dir", lost);
+}
+
+void record_check_ring(struct worker *worker)
+{
+    if (worker->ring != NULL && audit_ring_fill(worker->ring) > ring_high)
+        worker_watch_ring(worker);
+}

@@ -1,0 +1,179 @@
+/* From configuration to settings, and the slots of clients' counters. */
+#include "gateway/settings.h"
+
+#include <assert.h>
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "base/memory.h"
+#include "gateway/counters.h"
+
+struct client_slots {
+    pthread_mutex_t lock; /* guards count; names are set once */
+    uint32_t count;
+    char *names[COUNTERS_CLIENTS];
+};
+
+struct client_slots *client_slots_create(void)
+{
+    struct client_slots *slots = memory_take(1, sizeof(*slots));
+
+    (void)pthread_mutex_init(&slots->lock, NULL); /* default attributes: cannot fail on Linux */
+    slots->names[slots->count++] = memory_string("");
+    return slots;
+}
+
+void client_slots_destroy(struct client_slots *slots)
+{
+    if (slots == NULL)
+        return;
+    for (uint32_t i = 0; i < slots->count; i++)
+        free(slots->names[i]);
+    (void)pthread_mutex_destroy(&slots->lock);
+    free(slots);
+}
+
+const char *client_slots_name(struct client_slots *slots, uint32_t slot)
+{
+    (void)pthread_mutex_lock(&slots->lock);
+    const char *name = slot < slots->count ? slots->names[slot] : NULL;
+    (void)pthread_mutex_unlock(&slots->lock);
+    return name;
+}
+
+static uint32_t client_slot(struct client_slots *slots, const char *name)
+{
+    uint32_t slot = 1;
+
+    (void)pthread_mutex_lock(&slots->lock);
+    while (slot < slots->count && strcmp(slots->names[slot], name) != 0)
+        slot++;
+    if (slot == slots->count && slot < COUNTERS_CLIENTS)
+        slots->names[slots->count++] = memory_string(name);
+    (void)pthread_mutex_unlock(&slots->lock);
+    return slot < COUNTERS_CLIENTS ? slot : COUNTERS_CLIENTS - 1;
+}
+
+static const struct settings_upstream *upstream_before(const struct settings *before,
+                                                       const char *name)
+{
+    if (before == NULL)
+        return NULL;
+    for (size_t i = 0; i < before->configuration->upstream_count; i++)
+        if (strcmp(before->configuration->upstreams[i].name, name) == 0)
+            return &before->upstreams[i];
+    return NULL;
+}
+
+static void upstream_note_masked(struct settings_upstream *upstream,
+                                 const struct configuration *configuration)
+{
+    const struct preset *preset = upstream->upstream.config->preset;
+    const size_t of_preset = preset == NULL ? 0 : preset->secret_parameter_count;
+
+    upstream->masked =
+        memory_take(of_preset + configuration->audit_mask_count, sizeof(struct bytes));
+    for (size_t i = 0; i < of_preset; i++)
+        upstream->masked[upstream->masked_count++] = preset->secret_parameters[i];
+    for (size_t i = 0; i < configuration->audit_mask_count; i++)
+        upstream->masked[upstream->masked_count++] = configuration->audit_mask[i];
+}
+
+static enum result upstream_load_token(struct settings_upstream *upstream,
+                                       const struct settings_upstream *before, struct error *error)
+{
+    const struct upstream_config *config = upstream->upstream.config;
+
+    if (!config->has_token)
+        return RESULT_OK;
+    if (config->token.env != NULL && before != NULL && before->upstream.token != NULL) {
+        upstream->upstream.token =
+            token_acquire(before->upstream.token); /* its variable was wiped when read */
+        return RESULT_OK;
+    }
+    return token_load(&config->token, &upstream->upstream.token, error);
+}
+
+static enum result upstream_make(struct settings_upstream *upstream,
+                                 const struct configuration *configuration,
+                                 const struct upstream_config *config,
+                                 const struct settings *before, struct error *error)
+{
+    const struct settings_upstream *old = upstream_before(before, config->name);
+
+    upstream->upstream.config = config;
+    upstream_note_masked(upstream, configuration);
+    if (old != NULL) {
+        upstream->upstream.budget = budget_acquire(old->upstream.budget);
+        budget_set(upstream->upstream.budget, config->concurrency);
+    } else {
+        upstream->upstream.budget = budget_create(config->concurrency);
+    }
+    const enum result result = upstream_load_token(upstream, old, error);
+    if (result == RESULT_OK && old != NULL &&
+        token_equal(upstream->upstream.token, old->upstream.token) &&
+        strcmp(config->url, old->upstream.config->url) == 0)
+        atomic_store(&upstream->account,
+                     settings_account(old)); /* the same token: the same account */
+    return result;
+}
+
+static void settings_free(struct settings *settings)
+{
+    for (size_t i = 0; i < settings->configuration->upstream_count; i++) {
+        token_release(settings->upstreams[i].upstream.token);
+        budget_release(settings->upstreams[i].upstream.budget);
+        free(settings->upstreams[i].masked);
+    }
+    clients_destroy(settings->clients);
+    configuration_release(settings->configuration);
+    free(settings->upstreams);
+    free(settings->client_slots);
+    free(settings);
+}
+
+enum result settings_create(struct configuration *configuration, const struct settings *before,
+                            struct client_slots *slots, struct settings **created,
+                            struct error *error)
+{
+    struct settings *settings = memory_take(1, sizeof(*settings));
+    enum result result = RESULT_OK;
+
+    atomic_init(&settings->references, 1);
+    settings->configuration = configuration_acquire(configuration);
+    settings->upstreams =
+        memory_take(configuration->upstream_count, sizeof(settings->upstreams[0]));
+    settings->client_slots =
+        memory_take(configuration->client_count, sizeof(settings->client_slots[0]));
+    settings->local = (struct client_config){.name = "local"};
+    settings->local_slot = client_slot(slots, "local");
+    for (size_t i = 0; i < configuration->client_count; i++)
+        settings->client_slots[i] = client_slot(slots, configuration->clients[i].name);
+    for (size_t i = 0; i < configuration->upstream_count && result == RESULT_OK; i++)
+        result = upstream_make(&settings->upstreams[i], configuration, &configuration->upstreams[i],
+                               before, error);
+    if (result == RESULT_OK && clients_create(configuration, &settings->clients) != RESULT_OK)
+        result =
+            error_set(error, RESULT_SYSTEM, "OpenSSL has no SHA-256: clients can't be identified");
+    if (result != RESULT_OK) {
+        settings_free(settings);
+        return result;
+    }
+    *created = settings;
+    return RESULT_OK;
+}
+
+struct settings *settings_acquire(struct settings *settings)
+{
+    (void)atomic_fetch_add_explicit(&settings->references, 1,
+                                    memory_order_relaxed); /* who calls has one */
+    return settings;
+}
+
+void settings_release(struct settings *settings)
+{
+    if (settings == NULL ||
+        atomic_fetch_sub_explicit(&settings->references, 1, memory_order_acq_rel) != 1)
+        return;
+    settings_free(settings);
+}

@@ -1,0 +1,59 @@
+/*
+ * What a configuration becomes in a running gate: clients indexed, tokens loaded, budgets,
+ * accounts. One is made at start and one at each reload; exchanges hold on to the one they began
+ * with. Immutable but for the atomics.
+ */
+#ifndef POSTERN_GATEWAY_SETTINGS_H
+#define POSTERN_GATEWAY_SETTINGS_H
+
+#include <stdatomic.h>
+
+#include "access/clients.h"
+#include "cache/cache.h"
+#include "upstream/fetch.h"
+
+struct settings_upstream {
+    struct upstream upstream;
+    /* NULL: not known yet: nothing is stored, and a write names every account. Set once, released
+     * by who asked. */
+    _Atomic(struct account *) account;
+    struct bytes *masked; /* names whose values the audit trail hides */
+    size_t masked_count;
+};
+
+struct settings {
+    atomic_uint references;
+    struct configuration *configuration; /* one reference */
+    struct clients *clients;
+    struct client_config local;          /* who everybody is where no clients are configured */
+    struct settings_upstream *upstreams; /* in the configuration's order */
+    uint32_t *client_slots;              /* of counters, in the configuration's order */
+    uint32_t local_slot;
+};
+
+/* Which counters belong to a client's name, over reloads: main's. Slot 0: nobody was identified. */
+struct client_slots;
+struct client_slots *client_slots_create(void);
+void client_slots_destroy(struct client_slots *slots);
+/* Any thread. NULL beyond the last slot in use. Valid as long as the slots. */
+const char *client_slots_name(struct client_slots *slots, uint32_t slot);
+
+/*
+ * Makes settings of a configuration, of which it takes a reference. `before` (NULL at start) gives
+ * its budgets and, where a token can be read only once, its tokens to upstreams of the same name.
+ * An error says which token failed.
+ */
+MUST_USE enum result settings_create(struct configuration *configuration,
+                                     const struct settings *before, struct client_slots *slots,
+                                     struct settings **settings, struct error *error);
+
+struct settings *settings_acquire(struct settings *settings);
+void settings_release(struct settings *settings); /* NULL is fine */
+
+/* The account of an upstream, or NULL while it is not known. */
+static inline struct account *settings_account(const struct settings_upstream *upstream)
+{
+    return atomic_load_explicit(&upstream->account, memory_order_acquire);
+}
+
+#endif

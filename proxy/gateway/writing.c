@@ -1,0 +1,475 @@
+/*
+ * The steps of a write, each begun by the letter or the callback that ends the one before:
+ *
+ *   guard      the cache's intent and the audit trail's are on disk (rule 2), or the write is
+ * refused send       the body streams up; a small answer is held whole, a long one stops after its
+ * first part invalidate by the answer's status, or by there being none (rules 3, 8): the writer
+ * thread commits and publishes answer     only now; a long answer is invalidated for again before
+ * its last part
+ */
+#include "gateway/writing.h"
+
+#include <assert.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/memory.h"
+#include "gateway/reading.h"
+#include "gateway/record.h"
+#include "gateway/respond.h"
+
+enum {
+    WRITING_ARENA_BYTES = 2048,
+    WRITING_UPLOAD_HIGH_BYTES =
+        256 * 1024, /* more than this waits for the upstream: the client is not read */
+    WRITING_UPLOAD_LOW_BYTES = 64 * 1024,
+    WRITING_UPLOAD_LIMIT_BYTES = 1024 * 1024, /* high, and one more piece of input */
+    WRITING_HOLD_BYTES = 64 * 1024,           /* a longer answer is streamed */
+    WRITING_HELD_LIMIT_BYTES = 1024 * 1024,   /* that, and parts that came with it */
+};
+
+enum writing_step {
+    WRITING_GUARDING,
+    WRITING_SENDING,
+    WRITING_OPENING,   /* a long answer: invalidated for before its head */
+    WRITING_STREAMING, /* a long answer goes through */
+    WRITING_CLOSING,   /* the last invalidation, or the clearing, is under way */
+};
+
+struct writing {
+    struct cache_job job; /* first: the writer's letter gets this struct's address */
+    struct audit_flush flush;
+    struct worker *worker;
+    struct settings *settings; /* one reference */
+    struct settings_upstream *upstream;
+    struct account *account;
+    struct exchange *exchange; /* NULL: the client has gone */
+    struct fetch *fetch;       /* NULL: not begun, or over */
+    struct arena arena;
+    enum writing_step step;
+    unsigned guards_due;
+    bool guards_failed, intent_kept;
+
+    struct buffer upload;
+    bool upload_ended, upload_broken;
+    EVP_MAC_CTX *mac; /* of the body; NULL: not wanted */
+    uint8_t body_hmac[32];
+
+    struct response response; /* in the arena */
+    bool has_response, ended;
+    struct buffer held; /* of the answer's body */
+    struct fetch_end end;
+};
+
+static struct writing *writing_of_flush(struct letter *letter)
+{
+    return (struct writing *)((char *)letter - offsetof(struct writing, flush));
+}
+
+/* --- life --- */
+
+static void writing_begin_mac(struct writing *writing)
+{
+    const struct gate *gate = writing->worker->gate;
+
+    if (gate->audit == NULL || !writing->settings->configuration->audit_hash_bodies)
+        return;
+    const struct bytes key = audit_key(gate->audit);
+    const OSSL_PARAM parameters[] = {
+        OSSL_PARAM_construct_utf8_string("digest", (char *)"SHA256", 0),
+        OSSL_PARAM_construct_end()};
+    EVP_MAC *hmac = EVP_MAC_fetch(NULL, "HMAC", NULL);
+    writing->mac = hmac == NULL ? NULL : EVP_MAC_CTX_new(hmac);
+    EVP_MAC_free(hmac);
+    if (writing->mac == NULL ||
+        EVP_MAC_init(writing->mac, (const unsigned char *)key.data, key.length, parameters) != 1)
+        memory_exhausted(); /* OpenSSL fails here for nothing else */
+}
+
+static struct writing *writing_create(struct exchange *exchange)
+{
+    struct writing *writing = memory_take(1, sizeof(*writing));
+
+    writing->worker = exchange->worker;
+    writing->settings = settings_acquire(exchange->settings);
+    writing->upstream = exchange->upstream;
+    writing->account = exchange->account;
+    writing->exchange = exchange;
+    writing->upload_ended = exchange->request->body_bytes == 0;
+    arena_init(&writing->arena, WRITING_ARENA_BYTES);
+    buffer_init(&writing->upload, WRITING_UPLOAD_LIMIT_BYTES);
+    buffer_init(&writing->held, WRITING_HELD_LIMIT_BYTES);
+    if (!writing->upload_ended)
+        writing_begin_mac(writing);
+    exchange->writing = writing;
+    worker_hold(writing->worker);
+    return writing;
+}
+
+static void writing_free(struct writing *writing)
+{
+    struct worker *worker = writing->worker;
+
+    assert(writing->fetch == NULL && writing->exchange == NULL);
+    EVP_MAC_CTX_free(writing->mac);
+    buffer_finish(&writing->upload);
+    buffer_finish(&writing->held);
+    arena_finish(&writing->arena);
+    settings_release(writing->settings);
+    free(writing);
+    worker_let_go(worker);
+}
+
+static struct exchange *writing_let_go(struct writing *writing)
+{
+    struct exchange *exchange = writing->exchange;
+
+    writing->exchange = NULL;
+    if (exchange != NULL) {
+        exchange->writing = NULL;
+        if (exchange->body_hmac != NULL)
+            exchange->body_hmac = memcpy(arena_take(exchange->arena, sizeof(writing->body_hmac)),
+                                         writing->body_hmac, sizeof(writing->body_hmac));
+    }
+    return exchange;
+}
+
+/* --- the request's body --- */
+
+static size_t writing_on_upload(void *context, char *room, size_t size)
+{
+    struct writing *writing = context;
+    const size_t length = writing->upload.length < size ? writing->upload.length : size;
+
+    if (length == 0) {
+        if (writing->upload_broken)
+            return FETCH_UPLOAD_ABORT;
+        return writing->upload_ended ? 0 : FETCH_UPLOAD_PAUSE;
+    }
+    memcpy(room, writing->upload.data, length);
+    buffer_consume(&writing->upload, length);
+    if (writing->exchange != NULL && !writing->upload_ended &&
+        writing->upload.length < WRITING_UPLOAD_LOW_BYTES) {
+        connection_read_body(writing->exchange->connection);
+        connection_settle(writing->exchange->connection);
+    }
+    return length;
+}
+
+void writing_on_body(struct writing *writing, struct bytes part)
+{
+    buffer_add(&writing->upload, part);
+    assert(!writing->upload.failed); /* reading stops at WRITING_UPLOAD_HIGH_BYTES, and a piece is
+                                        smaller than the rest */
+    if (writing->mac != NULL)
+        (void)EVP_MAC_update(writing->mac, (const unsigned char *)part.data,
+                             part.length); /* begun: cannot fail */
+    if (writing->upload.length > WRITING_UPLOAD_HIGH_BYTES)
+        connection_pause_body(writing->exchange->connection);
+    if (writing->fetch != NULL)
+        fetch_resume_upload(writing->fetch);
+}
+
+void writing_on_body_end(struct writing *writing)
+{
+    size_t length = 0;
+
+    writing->upload_ended = true;
+    if (writing->mac != NULL) {
+        (void)EVP_MAC_final(writing->mac, writing->body_hmac, &length,
+                            sizeof(writing->body_hmac)); /* begun */
+        writing->exchange->body_hmac = writing->body_hmac;
+    }
+    if (writing->fetch != NULL)
+        fetch_resume_upload(writing->fetch);
+}
+
+/* --- the end --- */
+
+static void writing_finish(struct writing *writing)
+{
+    struct exchange *exchange = writing->exchange;
+    const char *detail;
+
+    if (exchange != NULL) {
+        (void)writing_let_go(writing);
+        exchange->upstream_us = writing->end.sent ? writing->end.elapsed_us : -1;
+        if (writing->guards_failed) {
+            respond_problem(exchange, 503,
+                            "the write can't be put on record now, so it was not sent", 1);
+        } else if (writing->step == WRITING_CLOSING &&
+                   connection_is_answered(exchange->connection)) {
+            connection_hold(exchange->connection, false);
+            if (writing->end.outcome == FETCH_DONE) {
+                connection_answer_body(exchange->connection, buffer_bytes(&writing->held));
+                record_and_end(exchange);
+            } else {
+                connection_answer_abort(exchange->connection);
+            }
+        } else if (writing->end.outcome == FETCH_DONE) {
+            respond_whole(exchange, &(struct representation){.status = writing->response.status,
+                                                             .fields = &writing->response.fields,
+                                                             .body = buffer_bytes(&writing->held),
+                                                             .age_s = -1,
+                                                             .note = "fwd=method"});
+        } else {
+            const unsigned status = fetch_failure_status(&writing->end, &detail);
+
+            respond_problem(exchange, status, detail, status == 429 ? 1 : 0);
+        }
+    }
+    writing_free(writing);
+    if (exchange != NULL)
+        connection_settle(exchange->connection);
+}
+
+static void writing_on_closed(struct letter *letter)
+{
+    writing_finish((struct writing *)letter);
+}
+
+/* --- invalidating --- */
+
+/* Rule 3: the only outcomes of which it is sure that they had no effect. */
+static bool write_had_no_effect(const struct writing *writing)
+{
+    static const unsigned refusals[] = {401, 403, 413, 415, 429};
+
+    if (!writing->end.sent && writing->ended)
+        return true;
+    for (size_t i = 0; i < ARRAY_LENGTH(refusals); i++)
+        if (writing->has_response && writing->response.status == refusals[i])
+            return writing->end.outcome == FETCH_DONE || !writing->ended;
+    return false;
+}
+
+/*
+ * Rules 8 and 9: how long what it changed may still be changing. 502 and 504 say that nobody knows;
+ * so does the 503 of a load balancer; 202 says that it goes on.
+ */
+static int64_t write_quarantine_us(const struct writing *writing)
+{
+    const int64_t total_us = writing->upstream->upstream.config->total_timeout_us;
+    const unsigned status = writing->response.status;
+
+    if (writing->ended && writing->end.outcome != FETCH_DONE)
+        return total_us;
+    return status == 202 || status == 502 || status == 503 || status == 504 ? total_us : 0;
+}
+
+static void writing_post(struct writing *writing, enum cache_job_kind kind,
+                         void (*deliver)(struct letter *))
+{
+    struct cache_job *job = &writing->job;
+
+    job->letter.deliver = deliver;
+    job->mailbox = writing->worker->mailbox;
+    job->kind = kind;
+    job->account = writing->account;
+    job->result = RESULT_OK;
+    job->tags = writing->account == NULL
+                    ? (struct tags){0}
+                    : (struct tags){.hashes = &writing->account->tag, .count = 1};
+    job->quarantine_us = kind == CACHE_INTENT ? writing->upstream->upstream.config->total_timeout_us
+                                              : write_quarantine_us(writing);
+    job->keeps_intent = writing->step == WRITING_OPENING;
+    cache_post(writing->worker->gate->cache, job);
+}
+
+static void writing_close(struct writing *writing)
+{
+    writing->step = WRITING_CLOSING;
+    writing_post(writing, write_had_no_effect(writing) ? CACHE_CLEAR : CACHE_INVALIDATE,
+                 writing_on_closed);
+}
+
+/* A long answer may begin: what it follows from is invalidated. */
+static void writing_on_opened(struct letter *letter)
+{
+    struct writing *writing = (struct writing *)letter;
+    struct exchange *exchange = writing->exchange;
+
+    writing->step = WRITING_STREAMING;
+    if (exchange != NULL)
+        respond_head(exchange, &writing->response, "fwd=method");
+    if (writing->ended) {
+        writing_close(writing);
+        return;
+    }
+    fetch_resume(writing->fetch);
+    if (exchange != NULL)
+        connection_settle(exchange->connection);
+}
+
+static void writing_open(struct writing *writing)
+{
+    writing->step = WRITING_OPENING;
+    fetch_pause(writing->fetch);
+    writing_post(writing, CACHE_INVALIDATE, writing_on_opened);
+}
+
+/* --- what the upstream says --- */
+
+static void writing_on_head(void *context, const struct response *head)
+{
+    struct writing *writing = context;
+
+    writing->response = (struct response){.status = head->status, .body_bytes = head->body_bytes};
+    for (size_t i = 0; i < head->fields.count; i++)
+        fields_add(&writing->response.fields, &writing->arena,
+                   arena_copy(&writing->arena, head->fields.lines[i].name),
+                   arena_copy(&writing->arena, head->fields.lines[i].value));
+    writing->has_response = true;
+}
+
+/* Always one part behind: the last one waits for the last invalidation. */
+static void writing_relay(struct writing *writing, struct bytes part)
+{
+    struct exchange *exchange = writing->exchange;
+
+    if (exchange != NULL) {
+        connection_answer_body(exchange->connection, buffer_bytes(&writing->held));
+        if (connection_is_full(exchange->connection))
+            fetch_pause(writing->fetch);
+    }
+    buffer_reset(&writing->held);
+    buffer_add(&writing->held, part);
+    if (exchange != NULL)
+        connection_settle(exchange->connection);
+}
+
+static void writing_on_answer_body(void *context, struct bytes part)
+{
+    struct writing *writing = context;
+
+    if (writing->step == WRITING_STREAMING) {
+        writing_relay(writing, part);
+        return;
+    }
+    buffer_add(&writing->held, part);
+    assert(!writing->held.failed); /* paused beyond WRITING_HOLD_BYTES */
+    if (writing->step == WRITING_SENDING && writing->held.length > WRITING_HOLD_BYTES)
+        writing_open(writing);
+}
+
+static void writing_on_end(void *context, const struct fetch_end *end)
+{
+    struct writing *writing = context;
+    struct counters *counters = &writing->worker->counters;
+
+    writing->fetch = NULL;
+    writing->ended = true;
+    writing->end = *end;
+    if (end->sent) {
+        counter_add(&counters->upstream_calls, 1);
+        counter_add(&counters->upstream_us, (uint64_t)end->elapsed_us);
+    }
+    counter_add(&counters->scrubbed, end->scrubbed);
+    if (end->outcome != FETCH_DONE) {
+        counter_add(&counters->upstream_failures, 1);
+        log_debug("a write failed: %s", end->detail);
+    }
+    if (writing->step != WRITING_OPENING) /* else its letter goes on */
+        writing_close(writing);
+}
+
+static const struct fetch_handler writing_handler = {
+    .on_head = writing_on_head,
+    .on_body = writing_on_answer_body,
+    .on_upload = writing_on_upload,
+    .on_end = writing_on_end,
+};
+
+/* --- the beginning --- */
+
+static void writing_send(struct writing *writing)
+{
+    struct exchange *exchange = writing->exchange;
+    const struct fetch_request request = {
+        .method = exchange->request->method_text,
+        .url = exchange->target.url,
+        .fields = &exchange->sent,
+        .body_bytes = exchange->request->body_bytes,
+        .streams = true,
+    };
+
+    writing->step = WRITING_SENDING;
+    writing->fetch = fetch_start(writing->worker->fetcher, &writing->upstream->upstream, &request,
+                                 &writing_handler, writing);
+    if (writing->upload_ended)
+        return;
+    connection_read_body(exchange->connection);
+    connection_settle(exchange->connection);
+}
+
+/* One of the two guards has come. */
+static void writing_guard(struct writing *writing, enum result result)
+{
+    assert(writing->guards_due > 0);
+    writing->guards_failed |= result != RESULT_OK;
+    if (--writing->guards_due > 0)
+        return;
+    if (!writing->guards_failed && writing->exchange != NULL) {
+        writing_send(writing);
+        return;
+    }
+    writing->ended = true; /* never sent */
+    if (writing->intent_kept)
+        writing_close(writing);
+    else
+        writing_finish(writing);
+}
+
+static void writing_on_intent(struct letter *letter)
+{
+    struct writing *writing = (struct writing *)letter;
+
+    writing->intent_kept = writing->job.result == RESULT_OK;
+    writing_guard(writing, writing->job.result);
+}
+
+static void writing_on_flushed(struct letter *letter)
+{
+    struct writing *writing = writing_of_flush(letter);
+
+    writing_guard(writing, writing->flush.result);
+}
+
+void writing_start(struct exchange *exchange)
+{
+    struct writing *writing = writing_create(exchange);
+    struct audit_ring *ring = writing->worker->ring;
+
+    exchange->outcome = OUTCOME_WRITE;
+    exchange->forwarded = "method";
+    writing->guards_due = ring == NULL ? 1 : 2;
+    writing_post(writing, CACHE_INTENT, writing_on_intent);
+    if (ring == NULL)
+        return;
+    if (record_intent(exchange) != RESULT_OK) {
+        writing_guard(writing, RESULT_LIMIT);
+        return;
+    }
+    writing->flush.letter.deliver = writing_on_flushed;
+    writing->flush.mailbox = writing->worker->mailbox;
+    audit_flush(ring, &writing->flush);
+}
+
+void writing_on_drained(struct writing *writing)
+{
+    if (writing->fetch != NULL && writing->step == WRITING_STREAMING)
+        fetch_resume(writing->fetch);
+}
+
+void writing_leave(struct writing *writing)
+{
+    (void)writing_let_go(writing);
+    writing->upload_broken = !writing->upload_ended;
+    if (writing->fetch == NULL)
+        return;
+    fetch_resume_upload(writing->fetch);
+    if (writing->step == WRITING_STREAMING)
+        fetch_resume(writing->fetch);
+}
