@@ -120,10 +120,23 @@ static uint32_t online_processors(void)
     return count < 1 ? 1 : count > WORKERS_LIMIT ? WORKERS_LIMIT : (uint32_t)count;
 }
 
+/* Port 0 is any free port, another one each time. */
+static bool address_is_definite(struct bytes address)
+{
+    const struct bytes any_port = BYTES(":0");
+
+    return address.length < any_port.length ||
+           !bytes_equal(bytes_from(address, address.length - any_port.length), any_port);
+}
+
 static bool listens_on_admin(const struct configuration *configuration)
 {
-    for (size_t i = 0; i < configuration->listen_count && configuration->admin != NULL; i++)
-        if (strcmp(configuration->listen[i], configuration->admin) == 0)
+    const char *admin = configuration->admin;
+
+    if (admin == NULL || !address_is_definite(bytes_of_string(admin)))
+        return false;
+    for (size_t i = 0; i < configuration->listen_count; i++)
+        if (strcmp(configuration->listen[i], admin) == 0)
             return true;
     return false;
 }

@@ -48,6 +48,16 @@ static void with_clients_any_address_may_be_listened_on(void **state)
     configuration_release(read);
 }
 
+static void any_free_port_is_no_address_that_two_could_share(void **state)
+{
+    struct configuration *read =
+        reading(WITH("\"listen\": [\"127.0.0.1:0\"], \"admin\": \"127.0.0.1:0\""));
+
+    (void)state;
+    assert_string_equal(read->admin, "127.0.0.1:0");
+    configuration_release(read);
+}
+
 static void log_limits_and_workers_are_read(void **state)
 {
     struct configuration *read =
@@ -361,6 +371,7 @@ int main(void)
         cmocka_unit_test(listeners_are_strings_or_objects),
         cmocka_unit_test(listeners_that_cannot_be_are_faults),
         cmocka_unit_test(with_clients_any_address_may_be_listened_on),
+        cmocka_unit_test(any_free_port_is_no_address_that_two_could_share),
         cmocka_unit_test(log_limits_and_workers_are_read),
         cmocka_unit_test(an_upstream_is_read_whole),
         cmocka_unit_test(urls_are_split),
