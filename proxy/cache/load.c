@@ -80,12 +80,11 @@ static enum result carry_out_intents(struct cache *cache, MDB_txn *txn)
 {
     MDB_cursor *cursor;
     MDB_val key, value;
-    int code = mdb_cursor_open(txn, cache->store.intents, &cursor);
-    enum result result = store_result(code);
+    enum result result = store_result(mdb_cursor_open(txn, cache->store.intents, &cursor));
 
     if (result != RESULT_OK)
         return result;
-    while (result == RESULT_OK && (code = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) == 0)
+    while (result == RESULT_OK && mdb_cursor_get(cursor, &key, &value, MDB_NEXT) == 0)
         result = carry_out(cache, txn, value);
     mdb_cursor_close(cursor);
     return result == RESULT_OK ? store_result(mdb_drop(txn, cache->store.intents, 0)) : result;

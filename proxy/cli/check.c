@@ -13,6 +13,7 @@
 
 #include "base/secret.h"
 #include "cli/cli.h"
+#include "cli/configured.h"
 #include "config/file.h"
 #include "config/read.h"
 #include "config/source.h"
@@ -25,24 +26,6 @@ static const char usage[] =
     "\n"
     "  --config FILE  the configuration; without it $POSTERN_CONFIG, ./conf/postern.json\n"
     "                 or /etc/postern/postern.json\n";
-
-static void fault_print(const char *path, const struct error *fault)
-{
-    if (fault->line == 0)
-        (void)fprintf(stderr, "%s\n", fault->text);
-    else if (fault->pointer[0] == '\0')
-        (void)fprintf(stderr, "%s:%u: %s\n", path, fault->line, fault->text);
-    else
-        (void)fprintf(stderr, "%s:%u: %s: %s\n", path, fault->line, fault->pointer, fault->text);
-}
-
-static int faults_print(const char *path, struct faults *faults)
-{
-    for (size_t i = 0; i < faults->count; i++)
-        fault_print(path, &faults->list[i]);
-    faults_finish(faults);
-    return CLI_WRONG;
-}
 
 /* Where upstreams.NAME.BLOCK.MEMBER stands; the file is read again, since it kept no places. */
 static void fault_locate(const char *path, const char *const *names, size_t count,
@@ -97,13 +80,13 @@ static unsigned upstream_check(const char *path, const struct upstream_config *u
 
     if (upstream->token.file != NULL && token_check(&upstream->token, &fault) != RESULT_OK) {
         fault_locate(path, token_file, ARRAY_LENGTH(token_file), &fault);
-        fault_print(path, &fault);
+        configured_say_fault(path, &fault);
         faults++;
     }
     if (upstream->tls_ca_file != NULL &&
         readable_check(upstream->tls_ca_file, &fault) != RESULT_OK) {
         fault_locate(path, ca_file, ARRAY_LENGTH(ca_file), &fault);
-        fault_print(path, &fault);
+        configured_say_fault(path, &fault);
         faults++;
     }
     return faults;
@@ -165,7 +148,7 @@ int cli_check(int argc, char **argv)
         return CLI_WRONG;
     }
     if (configuration_read_file(path, &configuration, &faults) != RESULT_OK)
-        return faults_print(path, &faults);
+        return configured_say_faults(path, &faults);
     const int code = configuration_check(path, configuration);
     configuration_release(configuration);
     return code;

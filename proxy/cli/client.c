@@ -3,6 +3,7 @@
  * whose text stays as its author wrote it. Two runs at once wait for each other (flock on the file
  * that has the name after the lock was got), and the file is replaced whole or not at all.
  */
+#include <assert.h>
 #include <cJSON.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -137,6 +138,7 @@ static bool has_client(const cJSON *root, const char *name)
 {
     const cJSON *client;
 
+    assert(name != NULL);
     cJSON_ArrayForEach(client, reader_member(root, "clients"))
     {
         const cJSON *other = reader_member(client, "name");

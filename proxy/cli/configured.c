@@ -6,19 +6,20 @@
 
 #include "cli/cli.h"
 
+void configured_say_fault(const char *path, const struct error *fault)
+{
+    if (fault->line == 0)
+        (void)fprintf(stderr, "%s\n", fault->text);
+    else if (fault->pointer[0] == '\0')
+        (void)fprintf(stderr, "%s:%u: %s\n", path, fault->line, fault->text);
+    else
+        (void)fprintf(stderr, "%s:%u: %s: %s\n", path, fault->line, fault->pointer, fault->text);
+}
+
 int configured_say_faults(const char *path, struct faults *faults)
 {
-    for (size_t i = 0; i < faults->count; i++) {
-        const struct error *fault = &faults->list[i];
-
-        if (fault->line == 0)
-            (void)fprintf(stderr, "%s\n", fault->text);
-        else if (fault->pointer[0] == '\0')
-            (void)fprintf(stderr, "%s:%u: %s\n", path, fault->line, fault->text);
-        else
-            (void)fprintf(stderr, "%s:%u: %s: %s\n", path, fault->line, fault->pointer,
-                          fault->text);
-    }
+    for (size_t i = 0; i < faults->count; i++)
+        configured_say_fault(path, &faults->list[i]);
     faults_finish(faults);
     return CLI_WRONG;
 }

@@ -14,6 +14,9 @@ int configured_read(const char *option, struct configuration **configuration);
  */
 int configured_read_text(struct bytes text, struct configuration **configuration);
 
+/* Says one fault of `path` on standard error, in one line. */
+void configured_say_fault(const char *path, const struct error *fault);
+
 /* Says all faults of `path`, one line each, and frees them. Returns CLI_WRONG. */
 int configured_say_faults(const char *path, struct faults *faults);
 

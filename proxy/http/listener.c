@@ -26,8 +26,6 @@ struct listener_address {
     bool is_loopback;
 };
 
-static const char unix_prefix[] = "unix:";
-
 static bool address_read_unix(struct bytes path, struct listener_address *to)
 {
     if (path.length == 0 || path.length >= sizeof(to->socket.un.sun_path))
@@ -77,8 +75,9 @@ static enum result address_read(const char *text, struct listener_address *to, s
     uint64_t port;
 
     *to = (struct listener_address){0};
-    if (bytes_starts_with(all, BYTES("unix:"))) {
-        if (address_read_unix(bytes_from(all, sizeof(unix_prefix) - 1), to))
+    const struct bytes unix_prefix = BYTES("unix:");
+    if (bytes_starts_with(all, unix_prefix)) {
+        if (address_read_unix(bytes_from(all, unix_prefix.length), to))
             return RESULT_OK;
         return error_set(error, RESULT_INVALID, "%s: the path of a Unix socket has 1 to 107 bytes",
                          text);

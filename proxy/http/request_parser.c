@@ -273,7 +273,8 @@ static bool head_read_target(struct request_parser *parser, struct arena *arena,
         return head_refuse(parser, 501, "TRACE and CONNECT are not served here");
     if (bytes_equal(request->target, BYTES("*")) && request->method == METHOD_OPTIONS)
         return true;
-    struct bytes authority; /* of an absolute-form; one gate serves one set of resources, whatever its name */
+    struct bytes authority; /* of an absolute-form; one gate serves one set of resources, whatever
+                               its name */
     if (target_origin_form(arena, request->target, &request->target, &authority) != RESULT_OK)
         return head_refuse(parser, 400, "the request target is neither a path nor an http URL");
     return true;
