@@ -363,28 +363,41 @@ static void connection_update_events(struct connection *connection)
         connection_set_timer(connection, timer);
 }
 
+/* True: there is more to do at once, in this wake or the next. */
+static bool connection_goes_on(struct connection *connection)
+{
+    if (connection_tell_drained(connection))
+        return true;
+    return connection->state == CONNECTION_READING && connection->output.unsent_bytes == 0 &&
+           connection->parsed < connection->input.length && !connection->owner->paused;
+}
+
 void connection_settle(struct connection *connection)
 {
+    bool more = true;
+
     if (connection->busy)
         return;
     connection->busy = true;
     connection->now_us = clock_now_us();
-    do {
+    for (int round = 0; more && round < CONNECTION_ROUNDS_PER_WAKE; round++) {
         connection_advance(connection);
         if (connection->input_ended)
             connection_on_input_end(connection);
         connection_flush(connection);
-    } while (connection_tell_drained(connection) ||
-             (connection->state == CONNECTION_READING && connection->output.unsent_bytes == 0 &&
-              connection->parsed < connection->input.length && !connection->owner->paused));
+        more = connection_goes_on(connection);
+    }
     output_keep(&connection->output);
     if (connection->state == CONNECTION_FLUSHING && connection->output.unsent_bytes == 0)
         connection_end_flushing(connection);
     connection->busy = false;
-    if (connection->state == CONNECTION_CLOSING)
+    if (connection->state == CONNECTION_CLOSING) {
         connection_destroy(connection);
-    else
-        connection_update_events(connection);
+        return;
+    }
+    if (more)
+        event_active(&connection->writable, EV_WRITE, 0); /* after the others */
+    connection_update_events(connection);
 }
 
 void connection_time_out(struct connection *connection)

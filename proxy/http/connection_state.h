@@ -19,6 +19,7 @@ enum {
     CONNECTION_DRAIN_BYTES =
         1024 * 1024, /* read and dropped after an answer that did not wait for its body */
     CONNECTION_LINGER_US = 2 * 1000 * 1000, /* … for so long */
+    CONNECTION_ROUNDS_PER_WAKE = 16,
     CONNECTION_ARENA_BYTES = 8 * 1024,
     CONNECTION_PEER_ROOM = 64,
     CONNECTION_DATE_ROOM = 32,
