@@ -20,6 +20,7 @@ static void connection_finish_exchange(struct connection *connection, bool compl
     assert(connection->state == CONNECTION_SERVING);
     connection->owner->handler->on_finished(connection, complete);
     connection->exchange = NULL;
+    connection->held = false;
     connection->request = (struct request){0};
     arena_reset(&connection->arena);
 }

@@ -97,6 +97,8 @@ static size_t fetch_on_header(char *data, size_t size, size_t count, void *conte
         return CURL_WRITEFUNC_ERROR;
     }
     fetch_clean_fields(fetch, &fetch->response.fields);
+    if (fetch->upstream.token != NULL)
+        decode_begin(&fetch->decode, &fetch->arena, &fetch->response);
     fetch_progress(fetch);
     fetch->handler->on_head(fetch->context, &fetch->response);
     return fetch->cancelled ? CURL_WRITEFUNC_ERROR : length;
@@ -104,9 +106,26 @@ static size_t fetch_on_header(char *data, size_t size, size_t count, void *conte
 
 static void fetch_give(struct fetch *fetch)
 {
+    assert(!fetch->scrubbed.failed); /* a piece and what scrub may hold back are smaller */
     if (fetch->scrubbed.length > 0 && !fetch->cancelled)
         fetch->handler->on_body(fetch->context, buffer_bytes(&fetch->scrubbed));
     buffer_reset(&fetch->scrubbed);
+}
+
+/* A piece of the body, in the clear. */
+static void fetch_on_decoded(void *context, struct bytes piece)
+{
+    struct fetch *fetch = context;
+
+    scrub_feed(&fetch->scrub, piece, &fetch->scrubbed);
+    fetch_give(fetch);
+}
+
+/* For a callback of libcurl's: ends the call, and says why. */
+static size_t fetch_fail(struct fetch *fetch, const char *why)
+{
+    (void)snprintf(fetch->detail, sizeof(fetch->detail), "%s", why);
+    return CURL_WRITEFUNC_ERROR;
 }
 
 /* libcurl: a part of the body. */
@@ -120,10 +139,12 @@ static size_t fetch_on_body(char *data, size_t size, size_t count, void *context
     if (fetch->paused)
         return CURL_WRITEFUNC_PAUSE;
     fetch_progress(fetch);
-    scrub_feed(&fetch->scrub, bytes_of(data, length), &fetch->scrubbed);
-    if (fetch->scrubbed.failed)
-        return CURL_WRITEFUNC_ERROR;
-    fetch_give(fetch);
+    if (!fetch->decode.active)
+        fetch_on_decoded(fetch, bytes_of(data, length));
+    else if (decode_feed(&fetch->decode, bytes_of(data, length), fetch_on_decoded, fetch) !=
+             RESULT_OK)
+        return fetch_fail(fetch,
+                          "the upstream's body is not in the content coding that its head names");
     return fetch->cancelled ? CURL_WRITEFUNC_ERROR : length;
 }
 
@@ -344,6 +365,7 @@ void fetch_free(struct fetch *fetch)
     curl_easy_cleanup(fetch->easy);
     curl_slist_free_all(fetch->lines);
     scrub_finish(&fetch->scrub);
+    decode_finish(&fetch->decode);
     buffer_finish(&fetch->scrubbed);
     response_head_finish(&fetch->head);
     arena_finish(&fetch->arena);
@@ -384,7 +406,7 @@ void fetch_reap(struct fetch *fetch)
 
 static enum fetch_outcome outcome_of(const struct fetch *fetch, CURLcode code)
 {
-    if (code == CURLE_OK && fetch->head.whole)
+    if (code == CURLE_OK && fetch->head.whole && decode_end(&fetch->decode) == RESULT_OK)
         return FETCH_DONE;
     if (!fetch->sent)
         return fetch->admitted ? FETCH_NOT_SENT : FETCH_REFUSED;

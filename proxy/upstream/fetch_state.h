@@ -6,6 +6,7 @@
 #include <curl/curl.h>
 #include <sys/queue.h>
 
+#include "upstream/decode.h"
 #include "upstream/fetch.h"
 #include "upstream/response_head.h"
 
@@ -23,6 +24,7 @@ struct fetch {
     struct arena arena;
     struct response_head head;
     struct response response;
+    struct decode decode;
     struct scrub scrub;
     struct buffer scrubbed;
 
