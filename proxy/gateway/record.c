@@ -23,6 +23,8 @@ struct deferred {
     struct audit_record record;
     uint8_t body_hmac[32];
     struct exchange *exchange; /* held back until it is written; NULL: the client has gone */
+    struct counted counted;    /* of a detached one: what is counted when it is written */
+    int64_t start_us;
 };
 
 static struct audit_record record_of(struct exchange *exchange, enum audit_kind kind)
@@ -50,40 +52,43 @@ static struct audit_record record_of(struct exchange *exchange, enum audit_kind 
     };
 }
 
-static void record_count(struct exchange *exchange, const struct audit_record *record)
+static struct counted counted_of(const struct exchange *exchange, const struct audit_record *record)
 {
-    const struct counted counted = {
+    return (struct counted){
         .slot = exchange->client_slot,
         .method = exchange->request->method,
-        .status = exchange->status,
+        .status = record->status,
         .outcome = exchange->outcome,
         .total_us = record->total_us,
         .in_bytes = record->in_bytes,
         .out_bytes = record->out_bytes,
     };
+}
+
+static void record_count(struct exchange *exchange, const struct audit_record *record)
+{
+    const struct counted counted = counted_of(exchange, record);
 
     counters_add_request(&exchange->worker->counters, &counted);
 }
 
+/* Pauses the sockets while the ring is nearly full or records wait for it, until it is nearly
+ * empty. */
 static void worker_watch_ring(struct worker *worker)
 {
     const struct timeval retry = {.tv_usec = RECORD_RETRY_US};
-    const bool waits = !TAILQ_EMPTY(&worker->deferred);
     const double fill = audit_ring_fill(worker->ring);
 
-    if (waits || fill > ring_high) {
-        connections_pause(worker->connections, true);
+    if (!TAILQ_EMPTY(&worker->deferred) || fill > ring_high)
+        worker->ring_is_full = true;
+    else if (fill < ring_low)
+        worker->ring_is_full = false;
+    connections_pause(worker->connections, worker->ring_is_full);
+    if (worker->ring_is_full)
         (void)event_add(worker->retry, &retry); /* memory is the only thing it could lack */
-    } else if (fill < ring_low) {
-        connections_pause(worker->connections, false);
-    } else if (event_pending(worker->retry, EV_TIMEOUT, NULL) == 0) {
-        return;
-    } else {
-        (void)event_add(worker->retry, &retry);
-    }
 }
 
-static struct deferred *record_defer(struct worker *worker, const struct audit_record *record)
+static struct deferred *record_copy(const struct audit_record *record)
 {
     struct deferred *deferred = memory_take(1, sizeof(*deferred));
     struct audit_record *copy = &deferred->record;
@@ -99,7 +104,6 @@ static struct deferred *record_defer(struct worker *worker, const struct audit_r
         memcpy(deferred->body_hmac, record->body_hmac, sizeof(deferred->body_hmac));
         copy->body_hmac = deferred->body_hmac;
     }
-    TAILQ_INSERT_TAIL(&worker->deferred, deferred, link);
     return deferred;
 }
 
@@ -110,7 +114,9 @@ static struct deferred *record_write(struct worker *worker, const struct audit_r
         return NULL;
     if (TAILQ_EMPTY(&worker->deferred) && audit_write(worker->ring, record) == RESULT_OK)
         return NULL;
-    return record_defer(worker, record);
+    struct deferred *deferred = record_copy(record);
+    TAILQ_INSERT_TAIL(&worker->deferred, deferred, link);
+    return deferred;
 }
 
 void record_and_end(struct exchange *exchange)
@@ -171,11 +177,41 @@ void record_refused(struct worker *worker, struct connection *connection, unsign
         worker_watch_ring(worker);
 }
 
-static void deferred_free(struct worker *worker, struct deferred *deferred)
+static void deferred_free(struct deferred *deferred)
 {
-    TAILQ_REMOVE(&worker->deferred, deferred, link);
     arena_finish(&deferred->arena);
     free(deferred);
+}
+
+static void deferred_remove(struct worker *worker, struct deferred *deferred)
+{
+    TAILQ_REMOVE(&worker->deferred, deferred, link);
+    deferred_free(deferred);
+}
+
+struct deferred *record_detach(struct exchange *exchange)
+{
+    const struct audit_record record = record_of(exchange, AUDIT_DONE);
+    struct deferred *detached = record_copy(&record);
+
+    exchange->recorded = true;
+    detached->counted = counted_of(exchange, &record);
+    detached->start_us = exchange->start_us;
+    return detached;
+}
+
+void record_detached(struct worker *worker, struct deferred *detached, unsigned status,
+                     int64_t upstream_us)
+{
+    struct audit_record *record = &detached->record;
+
+    record->status = detached->counted.status = status;
+    record->upstream_us = upstream_us;
+    record->total_us = detached->counted.total_us = clock_now_us() - detached->start_us;
+    counters_add_request(&worker->counters, &detached->counted);
+    if (record_write(worker, record) != NULL)
+        worker_watch_ring(worker);
+    deferred_free(detached);
 }
 
 void record_on_retry(int fd, short what, void *context)
@@ -190,7 +226,7 @@ void record_on_retry(int fd, short what, void *context)
 
         if (audit_write(worker->ring, &deferred->record) != RESULT_OK)
             break;
-        deferred_free(worker, deferred);
+        deferred_remove(worker, deferred);
         if (exchange == NULL)
             continue;
         struct connection *connection = exchange->connection;
@@ -209,7 +245,7 @@ void record_finish(struct worker *worker)
 
     while ((deferred = TAILQ_FIRST(&worker->deferred)) != NULL) {
         lost += audit_write(worker->ring, &deferred->record) != RESULT_OK;
-        deferred_free(worker, deferred);
+        deferred_remove(worker, deferred);
     }
     if (lost > 0)
         log_error("%zu audit records found no room at the end: make room on data_dir", lost);

@@ -15,6 +15,15 @@ void record_and_end(struct exchange *exchange);
 /* The client went before its answer was whole: records that. */
 void record_aborted(struct exchange *exchange);
 
+/*
+ * The client of a write goes while the write goes on: its record waits for the outcome. Handed over
+ * by record_detached, which writes, counts and frees it; `status` is the upstream's answer, 0 where
+ * there was none.
+ */
+struct deferred *record_detach(struct exchange *exchange);
+void record_detached(struct worker *worker, struct deferred *detached, unsigned status,
+                     int64_t upstream_us);
+
 /* The record of a write that is about to be sent. RESULT_LIMIT: the ring is full; do not send. */
 MUST_USE enum result record_intent(struct exchange *exchange);
 

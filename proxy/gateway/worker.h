@@ -42,6 +42,7 @@ struct worker {
     uint64_t id_count;
     TAILQ_HEAD(, deferred) deferred; /* records that found the ring full; see record.c */
     struct event *retry;
+    bool ring_is_full;      /* the sockets pause */
     size_t calls_under_way; /* reads and writes that outlive their client */
     bool draining;
     atomic_bool ended; /* its thread is about to return */

@@ -46,6 +46,7 @@ struct writing {
     struct settings_upstream *upstream;
     struct account *account;
     struct exchange *exchange; /* NULL: the client has gone */
+    struct deferred *detached; /* its record then */
     struct fetch *fetch;       /* NULL: not begun, or over */
     struct arena arena;
     enum writing_step step;
@@ -188,38 +189,43 @@ void writing_on_body_end(struct writing *writing)
 
 /* --- the end --- */
 
-static void writing_finish(struct writing *writing)
+/* The answer, or why there is none, to a client that is still there. */
+static void writing_answer(const struct writing *writing, struct exchange *exchange)
 {
-    struct exchange *exchange = writing->exchange;
+    const bool is_whole = writing->end.outcome == FETCH_DONE && !writing->guards_failed;
     const char *detail;
 
-    if (exchange != NULL) {
-        (void)writing_let_go(writing);
-        exchange->upstream_us = writing->end.sent ? writing->end.elapsed_us : -1;
-        if (writing->guards_failed) {
-            respond_problem(exchange, 503,
-                            "the write can't be put on record now, so it was not sent", 1);
-        } else if (writing->step == WRITING_CLOSING &&
-                   connection_is_answered(exchange->connection)) {
-            connection_hold(exchange->connection, false);
-            if (writing->end.outcome == FETCH_DONE) {
-                connection_answer_body(exchange->connection, buffer_bytes(&writing->held));
-                record_and_end(exchange);
-            } else {
-                connection_answer_abort(exchange->connection);
-            }
-        } else if (writing->end.outcome == FETCH_DONE) {
-            respond_whole(exchange, &(struct representation){.status = writing->response.status,
-                                                             .fields = &writing->response.fields,
-                                                             .body = buffer_bytes(&writing->held),
-                                                             .age_s = -1,
-                                                             .note = "fwd=method"});
-        } else {
-            const unsigned status = fetch_failure_status(&writing->end, &detail);
+    exchange->upstream_us = writing->end.sent ? writing->end.elapsed_us : -1;
+    if (writing->guards_failed) {
+        respond_problem(exchange, 503, "the write can't be put on record now, so it was not sent",
+                        1);
+    } else if (is_whole && connection_is_answered(exchange->connection)) {
+        connection_answer_body(exchange->connection, buffer_bytes(&writing->held));
+        record_and_end(exchange);
+    } else if (is_whole) {
+        respond_whole(exchange, &(struct representation){.status = writing->response.status,
+                                                         .fields = &writing->response.fields,
+                                                         .body = buffer_bytes(&writing->held),
+                                                         .age_s = -1,
+                                                         .note = "fwd=method"});
+    } else if (connection_is_answered(exchange->connection)) {
+        connection_answer_abort(exchange->connection);
+    } else {
+        const unsigned status = fetch_failure_status(&writing->end, &detail);
 
-            respond_problem(exchange, status, detail, status == 429 ? 1 : 0);
-        }
+        respond_problem(exchange, status, detail, status == 429 ? 1 : 0);
     }
+}
+
+static void writing_finish(struct writing *writing)
+{
+    struct exchange *exchange = writing_let_go(writing);
+
+    if (exchange != NULL)
+        writing_answer(writing, exchange);
+    if (writing->detached != NULL)
+        record_detached(writing->worker, writing->detached, writing->response.status,
+                        writing->end.sent ? writing->end.elapsed_us : -1);
     writing_free(writing);
     if (exchange != NULL)
         connection_settle(exchange->connection);
@@ -465,7 +471,10 @@ void writing_on_drained(struct writing *writing)
 
 void writing_leave(struct writing *writing)
 {
-    (void)writing_let_go(writing);
+    struct exchange *exchange = writing_let_go(writing);
+
+    if (!exchange->recorded)
+        writing->detached = record_detach(exchange);
     writing->upload_broken = !writing->upload_ended;
     if (writing->fetch == NULL)
         return;

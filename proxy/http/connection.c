@@ -96,10 +96,10 @@ static bool connection_advance_head(struct connection *connection)
     connection->parsed += taken;
     if (event == PARSER_ERROR)
         connection_refuse(connection, connection->parser.status, connection->parser.detail);
-    else if (event == PARSER_HEAD)
-        connection_on_head(connection);
     else if (connection->parsed > HTTP_HEAD_LIMIT_BYTES)
         connection_refuse(connection, 431, "the head of the request is longer than 64 KiB");
+    else if (event == PARSER_HEAD)
+        connection_on_head(connection);
     return event != PARSER_MORE;
 }
 
