@@ -147,6 +147,7 @@ install: all
 	install -m 755 $(BUILD)/postern $(PLACE)/bin/postern
 	install -m 644 $(wildcard conf/presets/*.json) $(PLACE)/share/postern/presets/
 	install -m 644 $(wildcard conf/*.json) $(PLACE)/share/postern/
+	sed 's|"\.\./build/sandbox-data"|"/var/lib/postern/sandbox"|' conf/sandbox.json > $(PLACE)/share/postern/sandbox.json
 	install -m 644 $(wildcard README.md LICENSE docs/*.md) $(PLACE)/share/doc/postern/
 	sed 's|/usr/local|$(PREFIX)|g' conf/postern.service > $(PLACE)/lib/systemd/system/postern.service
 
