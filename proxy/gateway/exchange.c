@@ -12,6 +12,7 @@
 #include "access/permissions.h"
 #include "base/clock.h"
 #include "base/memory.h"
+#include "cache/storable.h"
 #include "config/rules.h"
 #include "gateway/forward.h"
 #include "gateway/normalise.h"

@@ -17,9 +17,6 @@
 struct reading;
 struct writing;
 
-/* How the ETags begin that the gate makes of bodies. They never go up. */
-#define ETAG_PREFIX "\"pst-"
-
 /* How far the validation of a stored answer came. */
 enum validation {
     VALIDATION_NONE,

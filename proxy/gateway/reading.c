@@ -11,15 +11,14 @@
 #include "gateway/reading.h"
 
 #include <assert.h>
-#include <cJSON.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
 #include "base/memory.h"
+#include "cache/storable.h"
 #include "gateway/record.h"
 #include "gateway/respond.h"
 #include "http/cache_control.h"
-#include "http/date.h"
 
 enum {
     READING_HOLD_BYTES = 64 * 1024,
@@ -309,74 +308,6 @@ static void reading_on_body(void *context, struct bytes part)
 
 /* --- the end --- */
 
-/* An error that the API sends with a status that would be stored, told by a top-level member (the
- * preset's). */
-static bool body_is_error(const struct preset *preset, struct bytes body)
-{
-    bool is_error = false;
-
-    if (preset == NULL || preset->error_member_count == 0 || bytes_index(body, '{') == body.length)
-        return false;
-    for (size_t i = 0; i < preset->error_member_count; i++)
-        is_error |= bytes_find(body, preset->error_members[i]) < body.length;
-    if (!is_error) /* most answers end here, unparsed */
-        return false;
-    cJSON *json = cJSON_ParseWithLength(body.data, body.length);
-    is_error = false;
-    for (size_t i = 0; i < preset->error_member_count;
-         i++) /* names are terminated: the configuration's arena */
-        is_error |=
-            cJSON_IsObject(json) && cJSON_HasObjectItem(json, preset->error_members[i].data);
-    cJSON_Delete(json);
-    return is_error;
-}
-
-/* Fields that must not be told again later (design, "Cache"). */
-static void fields_to_stored(struct fields *fields)
-{
-    size_t kept = 0;
-
-    for (size_t i = 0; i < fields->count; i++) {
-        const struct bytes name = fields->lines[i].name;
-        const bool is_limit = bytes_equal_nocase(name, BYTES("Retry-After")) ||
-                              bytes_equal_nocase(bytes_slice(name, 0, 9), BYTES("RateLimit")) ||
-                              bytes_equal_nocase(bytes_slice(name, 0, 12), BYTES("X-RateLimit-")) ||
-                              bytes_equal_nocase(name, BYTES("Set-Cookie")) ||
-                              bytes_equal_nocase(name, BYTES("Content-Length"));
-
-        if (!is_limit)
-            fields->lines[kept++] = fields->lines[i];
-    }
-    fields->count = kept;
-}
-
-static void answer_add_date(struct reading *reading)
-{
-    struct arena *arena = &reading->answer->arena;
-    char *date;
-
-    if (fields_find(&reading->response.fields, BYTES("Date")) != NULL)
-        return;
-    date = arena_take(arena, DATE_ROOM);
-    date_format(reading->job.entry.received_wall_us / CLOCK_SECOND_US, date);
-    fields_add(&reading->response.fields, arena, BYTES("Date"), bytes_of_string(date));
-}
-
-/* A strong validator of the gate's own, where the upstream gave none. */
-static void answer_add_etag(struct reading *reading)
-{
-    struct fields *fields = &reading->response.fields;
-
-    if (reading->response.status != 200 || fields_find(fields, BYTES("ETag")) != NULL ||
-        fields_find(fields, BYTES("Last-Modified")) != NULL)
-        return;
-    const struct hash128 hash = hash_of(buffer_bytes(&reading->answer->spool));
-    fields_add(fields, &reading->answer->arena, BYTES("ETag"),
-               arena_format(&reading->answer->arena, ETAG_PREFIX "%016llx%016llx\"",
-                            (unsigned long long)hash.high, (unsigned long long)hash.low));
-    reading->job.entry.flags |= ENTRY_OWN_ETAG;
-}
-
 static void reading_on_stored(struct letter *letter)
 {
     struct reading *reading = (struct reading *)letter;
@@ -434,12 +365,14 @@ static void reading_finish_collected(struct reading *reading)
     struct flight_answer *answer = reading->answer;
     const struct bytes body = buffer_bytes(&answer->spool);
     const bool stored = reading_may_store(reading) &&
-                        !body_is_error(reading->upstream->upstream.config->preset, body);
+                        !storable_is_error(reading->upstream->upstream.config->preset, body);
     struct fields told;
 
     if (stored) {
-        answer_add_date(reading);
-        answer_add_etag(reading);
+        storable_add_date(&reading->response.fields, &answer->arena,
+                          reading->job.entry.received_wall_us);
+        if (storable_add_etag(&reading->response, &answer->arena, body))
+            reading->job.entry.flags |= ENTRY_OWN_ETAG;
     }
     told = fields_copy(&answer->arena, &reading->response.fields);
     answer->status = reading->response.status;
@@ -466,7 +399,7 @@ static void reading_finish_collected(struct reading *reading)
             reading_end_answer(exchange);
     }
     if (stored) {
-        fields_to_stored(&reading->response.fields);
+        storable_strip(&reading->response.fields);
         reading->job.entry.body = body;
         reading_post(reading, CACHE_STORE, reading_on_stored);
     } else {
@@ -497,39 +430,15 @@ static void reading_on_freshened(struct letter *letter)
     connection_settle(exchange->connection);
 }
 
-static bool is_kept_over_304(struct bytes name)
-{
-    return bytes_equal_nocase(name, BYTES("Content-Length")) ||
-           bytes_equal_nocase(name, BYTES("Content-Type")) ||
-           bytes_equal_nocase(name, BYTES("Content-Encoding")) ||
-           bytes_equal_nocase(name, BYTES("Content-Range"));
-}
-
-/* The stored fields, updated with what the 304 says (RFC 9111 §3.2). */
-static struct fields fields_updated(struct arena *arena, const struct fields *stored,
-                                    const struct fields *news)
-{
-    struct fields updated = {0};
-
-    for (size_t i = 0; i < stored->count; i++)
-        if (is_kept_over_304(stored->lines[i].name) ||
-            fields_find(news, stored->lines[i].name) == NULL)
-            fields_add(&updated, arena, stored->lines[i].name, stored->lines[i].value);
-    for (size_t i = 0; i < news->count; i++)
-        if (!is_kept_over_304(news->lines[i].name))
-            fields_add(&updated, arena, news->lines[i].name, news->lines[i].value);
-    return updated;
-}
-
 /* A 304: the stored answer is fresh again. */
 static void reading_finish_validated(struct reading *reading)
 {
     reading->response.status = reading->stale.status;
     reading->response.fields =
-        fields_updated(&reading->arena, &reading->stale.fields, &reading->response.fields);
+        storable_update(&reading->arena, &reading->stale.fields, &reading->response.fields);
     reading->freshness = reading_judge(reading, &reading->response);
     reading->answer->vary = reading->stale.vary;
-    fields_to_stored(&reading->response.fields);
+    storable_strip(&reading->response.fields);
     reading->job.entry.serial = reading->stale.serial;
     reading_post(reading, CACHE_FRESHEN, reading_on_freshened);
 }

@@ -179,6 +179,8 @@ enum parser_event request_parser_feed(struct request_parser *parser, const char 
     }
     *taken = (size_t)(llhttp_get_error_pos(&parser->llhttp) - part.data);
     assert(*taken <= part.length);
+    if (!head_was_done)
+        parser->head_bytes = (size_t)(part.data - base) + *taken;
     return parser->message_done && head_was_done ? PARSER_END : PARSER_HEAD;
 }
 
@@ -221,6 +223,24 @@ static bool fields_are_well_formed(const struct fields *fields)
 {
     for (size_t i = 0; i < fields->count; i++)
         if (!http_is_token(fields->lines[i].name) || !http_is_field_value(fields->lines[i].value))
+            return false;
+    return true;
+}
+
+/*
+ * What llhttp is lenient with: lines that end in a bare LF (RFC 9112 §2.2), lines folded onto an
+ * empty one (§5.2), more than one space in the request line (§3).
+ */
+static bool lines_are_strict(const struct request_parser *parser)
+{
+    const char *const base = parser->base, *const end = base + parser->head_bytes;
+    const size_t target_end = parser->target.start + parser->target.length;
+
+    if (parser->target.start < 2 || base[parser->target.start - 2] == ' ' ||
+        base[target_end + 1] == ' ')
+        return false;
+    for (const char *at = base; (at = memchr(at, '\n', (size_t)(end - at))) != NULL; at++)
+        if (at == base || at[-1] != '\r' || (at + 1 < end && (at[1] == ' ' || at[1] == '\t')))
             return false;
     return true;
 }
@@ -286,6 +306,8 @@ bool request_parser_take_head(struct request_parser *parser, struct arena *arena
     head_copy(parser, arena, request);
     if (parser->llhttp.http_major != 1 || parser->llhttp.http_minor > 1)
         return head_refuse(parser, 505, "only HTTP/1.0 and HTTP/1.1 are spoken here");
+    if (!lines_are_strict(parser))
+        return head_refuse(parser, 400, "a line is folded, ends in a bare LF or has extra spaces");
     if (!fields_are_well_formed(&request->fields))
         return head_refuse(parser, 400, "a field line is not well-formed");
     if (!host_is_well_formed(request))

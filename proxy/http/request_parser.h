@@ -29,7 +29,8 @@ struct request_parser {
     llhttp_t llhttp;
     void (*on_body)(void *context, struct bytes part);
     void *context;
-    const char *base; /* where the head begins, for this feed */
+    const char *base;  /* where the head begins, for this feed */
+    size_t head_bytes; /* once it is whole */
     struct parser_span target;
     struct parser_span names[HTTP_FIELDS_LIMIT], values[HTTP_FIELDS_LIMIT];
     size_t field_count;
