@@ -61,3 +61,25 @@ def make_gate(tmp_path):
 def gate(make_gate, sandbox):
     """A gate before a sandbox."""
     return make_gate(sandbox)
+
+
+@pytest.fixture(scope="module")
+def module_sandbox(tmp_path_factory):
+    """A sandbox that a module's tests share."""
+    running = shared.Sandbox(tmp_path_factory.mktemp("sandbox"))
+    try:
+        yield running
+    finally:
+        running.stop()
+
+
+@pytest.fixture(scope="module")
+def module_gate(tmp_path_factory, module_sandbox):
+    """A gate before it, for tests that change nothing which another one sees."""
+    running = shared.Gate(module_sandbox, tmp_path_factory.mktemp("gate"))
+    try:
+        yield running
+        running.stop()
+        assert running.files_with(running.token) == []
+    finally:
+        running.kill()

@@ -194,10 +194,13 @@ class Wire:
 
 
 def request(method, target, *fields, body=b"", host="gate.test", version="1.1"):
-    """The bytes of a request; `fields` are whole lines."""
+    """The bytes of a request; `fields` are whole lines. Accept is as httpx sends it, for the cache keeps
+    answers apart by it."""
     lines = [f"{method} {target} HTTP/{version}"]
     if host is not None:
         lines.append(f"Host: {host}")
+    if not any(field.lower().startswith("accept:") for field in fields):
+        lines.append("Accept: */*")
     lines += fields
     if body or method in ("POST", "PUT", "PATCH"):
         lines.append(f"Content-Length: {len(body)}")
