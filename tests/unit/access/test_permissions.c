@@ -74,12 +74,28 @@ static void an_empty_list_allows_nothing(void **state)
     assert_false(allows(NULL, 0, "GET", "/"));
 }
 
+static void an_encoded_slash_must_be_allowed_in_either_reading(void **state)
+{
+    static const struct rule_text one_segment[] = {{"GET", "/profile/*"}};
+    static const struct rule_text both[] = {{"GET", "/profile/*"}, {"GET", "/profile/*/fields"}};
+    static const struct rule_text all[] = {{"GET", "/**"}};
+
+    (void)state;
+    assert_false(allows(one_segment, 1, "GET", "/profile/1%2Ffields"));
+    assert_false(allows(one_segment, 1, "GET", "/profile/1%5cfields"));
+    assert_true(allows(one_segment, 1, "GET", "/profile/1%20fields"));
+    assert_true(allows(one_segment, 1, "GET", "/profile/1%2"));
+    assert_true(allows(both, 2, "GET", "/profile/1%2Ffields"));
+    assert_true(allows(all, 1, "GET", "/profile/1%2Ffields"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_rule_allows_its_method_on_its_paths),
         cmocka_unit_test(without_a_list_everything_is_allowed),
         cmocka_unit_test(an_empty_list_allows_nothing),
+        cmocka_unit_test(an_encoded_slash_must_be_allowed_in_either_reading),
     };
 
     return cmocka_run_group_tests_name("access/permissions", tests, NULL, NULL);
