@@ -21,6 +21,7 @@ struct cache_reader {
     MDB_txn *txn;
     bool live;     /* txn holds a snapshot */
     uint64_t seen; /* order count loaded before the snapshot was taken */
+    bool met_variants;
 };
 
 enum result cache_open(const struct cache_options *options, struct cache **opened,
@@ -210,6 +211,7 @@ enum result cache_lookup(struct cache_reader *reader, const struct cache_query *
     struct cache_key key = key_of_variant(arena, &query->url, BYTES(""), query->sent);
     enum result result;
 
+    reader->met_variants = false;
     if (atomic_load_explicit(&query->account->unusable, memory_order_acquire))
         return RESULT_MISSING;
     result = reader_renew(reader);
@@ -224,10 +226,16 @@ enum result cache_lookup(struct cache_reader *reader, const struct cache_query *
             return RESULT_DAMAGED;
         key = key_of_variant(arena, &query->url, variants.vary, query->sent);
         result = reader_get(reader, query, &key, arena, entry);
+        reader->met_variants = result == RESULT_MISSING;
     }
     if (result == RESULT_OK)
         evict_mark(&reader->cache->evict, key.hash);
     return result;
+}
+
+bool cache_reader_met_variants(const struct cache_reader *reader)
+{
+    return reader->met_variants;
 }
 
 static void list_append(struct job_list *list, struct cache_job *job)

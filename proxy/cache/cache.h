@@ -96,6 +96,9 @@ struct cache_query {
 MUST_USE enum result cache_lookup(struct cache_reader *reader, const struct cache_query *query,
                                   struct arena *arena, struct entry *entry);
 
+/* After a lookup that found nothing: the URL is stored, in variants for other requests (Vary). */
+bool cache_reader_met_variants(const struct cache_reader *reader);
+
 /* --- changing --- */
 
 enum cache_job_kind {

@@ -301,8 +301,11 @@ static bool exchange_look_up(struct exchange *exchange, struct entry *stale, boo
     exchange->forwarded = exchange->wishes.wants_fresh ? "request" : "uri-miss";
     if (!cache_reader_keeps(reader))
         connection_keep_borrowed(exchange->connection); /* earlier answers of this pipeline */
-    if (cache_lookup(reader, &exchange->query, exchange->arena, &entry) != RESULT_OK)
+    if (cache_lookup(reader, &exchange->query, exchange->arena, &entry) != RESULT_OK) {
+        if (cache_reader_met_variants(reader) && !exchange->wishes.wants_fresh)
+            exchange->forwarded = "vary-miss";
         return true;
+    }
     if (entry_serves(exchange, &entry, wall_us)) {
         respond_hit(exchange, &entry, wall_us);
         return false;
