@@ -128,10 +128,11 @@ struct cache_job {
     /* STORE, FRESHEN */
     struct entry
         entry; /* all but the serial, which the writer gives (FRESHEN: of the entry meant) */
-    struct cache_key key;    /* the variant */
-    struct hash128 url_hash; /* STORE with Vary: where the list of fields is kept */
-    uint64_t begun;          /* rule 1 */
-    int64_t begun_wall_us;   /* the same moment, for quarantines */
+    struct cache_key key;        /* the variant */
+    struct cache_key url;        /* STORE with Vary: where the list of fields is kept */
+    struct hash128 default_hash; /* … and what stood there as long as there was no Vary: it goes */
+    uint64_t begun;              /* rule 1 */
+    int64_t begun_wall_us;       /* the same moment, for quarantines */
 
     /* INTENT, CLEAR, INVALIDATE */
     struct tags tags;

@@ -81,22 +81,34 @@ static bool change_accepts(const struct cache *cache, struct cache_job *job)
     return true;
 }
 
+/* An answer with Vary: the URL's key holds which fields select it, and the entry without Vary gives
+ * way. */
+static enum result change_put_variants(struct cache *cache, MDB_txn *txn,
+                                       const struct cache_job *job)
+{
+    struct entry variants = job->entry;
+    const enum result result = store_delete_entry(&cache->store, txn, job->default_hash);
+
+    if (result != RESULT_OK)
+        return result;
+    evict_remove(&cache->evict, job->default_hash);
+    variants.flags = ENTRY_VARIANTS;
+    variants.fields = (struct fields){0};
+    variants.body = (struct bytes){0};
+    variants.key = job->url.text;
+    return change_put_entry(cache, txn, job->account, &variants, job->url.hash);
+}
+
 enum result change_store(struct cache *cache, MDB_txn *txn, struct cache_job *job)
 {
+    enum result result = RESULT_OK;
+
     if (!change_accepts(cache, job))
         return RESULT_REFUSED;
-    if (job->entry.vary.length > 0) {
-        struct entry variants = job->entry;
-
-        variants.flags = ENTRY_VARIANTS;
-        variants.fields = (struct fields){0};
-        variants.body = (struct bytes){0};
-        variants.key = bytes_slice(job->key.text, 0, bytes_index(job->key.text, '\n'));
-        const enum result result =
-            change_put_entry(cache, txn, job->account, &variants, job->url_hash);
-        if (result != RESULT_OK)
-            return result;
-    }
+    if (job->entry.vary.length > 0)
+        result = change_put_variants(cache, txn, job);
+    if (result != RESULT_OK)
+        return result;
     job->entry.key = job->key.text;
     return change_put_entry(cache, txn, job->account, &job->entry, job->key.hash);
 }

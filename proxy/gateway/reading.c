@@ -342,7 +342,9 @@ static void reading_post(struct reading *reading, enum cache_job_kind kind,
     job->begun_wall_us = reading->begun_wall_us;
     job->key =
         key_of_variant(&reading->arena, &reading->query.url, reading->answer->vary, &reading->sent);
-    job->url_hash = reading->query.url.hash;
+    job->url = reading->query.url;
+    job->default_hash =
+        key_of_variant(&reading->arena, &reading->query.url, BYTES(""), &reading->sent).hash;
     entry->status = reading->response.status;
     entry->fields = reading->response.fields;
     entry->vary = reading->answer->vary;

@@ -138,7 +138,7 @@ static inline struct errand keeper_store_job(struct keeper *keeper, const char *
                 .kind = CACHE_STORE,
                 .account = keeper->account,
                 .key = key_of_variant(&keeper->arena, &query.url, BYTES(""), &keeper->sent),
-                .url_hash = query.url.hash,
+                .url = query.url,
                 .begun = begun,
                 .begun_wall_us = wall_us,
                 .entry =

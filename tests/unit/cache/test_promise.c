@@ -228,7 +228,7 @@ static void client_store(struct client *client)
     client->errand.job = (struct cache_job){
         .kind = CACHE_STORE,
         .key = key_of_variant(arena, &query.url, BYTES(""), query.sent),
-        .url_hash = query.url.hash,
+        .url = query.url,
         .begun = client->begun,
         .begun_wall_us = wall_us,
         .entry = {.status = 200,
