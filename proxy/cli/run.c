@@ -106,7 +106,7 @@ static int command_read(struct command *command, int argc, char **argv)
             command->listen = optarg;
             break;
         default:
-            return wrong("an option is not known or lacks its value");
+            return CLI_WRONG; /* getopt_long said why */
         }
     }
     if (optind < argc)

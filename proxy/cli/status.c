@@ -114,6 +114,10 @@ int cli_status(int argc, char **argv)
         else
             return CLI_WRONG;
     }
+    if (optind < argc) {
+        (void)fprintf(stderr, "postern status: \"%s\" is too much: see --help\n", argv[optind]);
+        return CLI_WRONG;
+    }
     int code = configured_read(config, &configuration);
     if (code != CLI_DONE)
         return code;
