@@ -15,6 +15,7 @@ import socket
 import subprocess
 import threading
 import time
+from urllib.parse import quote
 
 import httpx
 
@@ -302,7 +303,7 @@ class Sandbox(Process):
     def api(self, method, path, **options):
         """Asks the simulated API itself, past the gate."""
         joint = "&" if "?" in path else "?"
-        return self.direct.request(method, f"{path}{joint}access_token={self.token}", **options)
+        return self.direct.request(method, f"{path}{joint}access_token={quote(self.token, safe='')}", **options)
 
     def knobs(self, **knobs):
         answer = self.client.put("/knobs", json=knobs)
