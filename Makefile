@@ -1,4 +1,5 @@
 # make · make run · make test · make lint · make asan · make tsan · make valgrind · make fuzz · make install
+# make calls · make bench · make syscalls
 # One file, no recursion over folders; each variant's objects have a folder of their own under build/.
 # Whatever a target needs from Debian is installed first (as root), or named (as anybody else).
 
@@ -98,7 +99,7 @@ $(BUILD)/fuzz/%: tests/fuzz/%.c $(LIBRARY) $(BUILD)/settings
 
 # --- lint: what style.md asks for, as far as a machine can see it ---
 
-TESTS_C  := $(wildcard tests/unit/*/*.c tests/fuzz/*.c)
+TESTS_C  := $(wildcard tests/unit/*/*.c tests/fuzz/*.c bench/*.c)
 TIDIED   := $(SOURCES) $(TESTS_C)
 
 .PHONY: lint-rules lint-format lint-headers lint-clang lint-tidy
@@ -129,8 +130,10 @@ PACKAGES_build    := gcc libc6-dev libevent-dev node-llhttp libcurl4-openssl-dev
 PACKAGES_test     := libcmocka-dev python3 python3-pytest python3-httpx python3-hypothesis python3-jsonschema curl procps
 PACKAGES_lint     := clang clang-format clang-tidy python3 libcmocka-dev
 PACKAGES_valgrind := valgrind libcmocka-dev python3 libc6-dbg
-PACKAGES_bench    := wrk nginx-light haproxy strace python3
-PURPOSES          := build test lint valgrind bench
+PACKAGES_calls    := python3
+PACKAGES_bench    := wrk nginx-light haproxy python3
+PACKAGES_syscalls := wrk strace python3
+PURPOSES          := build test lint valgrind calls bench syscalls
 
 .PHONY: setup $(PURPOSES:%=setup-%)
 setup: $(PURPOSES:%=setup-%)
@@ -153,3 +156,19 @@ install: all
 
 clean:
 	rm -rf build
+
+# --- bench: what the gate saves and what a hit costs; bench/ says how each is measured ---
+
+.PHONY: calls bench syscalls
+calls: all | setup-calls
+	POSTERN=$(abspath $(BUILD))/postern $(PYTHON) bench/calls.py
+
+bench: all $(BUILD)/bench/loop | setup-bench
+	POSTERN=$(abspath $(BUILD))/postern $(PYTHON) bench/run.py --loop $(abspath $(BUILD))/bench/loop
+
+syscalls: all | setup-syscalls
+	POSTERN=$(abspath $(BUILD))/postern $(PYTHON) bench/syscalls.py
+
+$(BUILD)/bench/%: bench/%.c $(BUILD)/settings | setup-build
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(CFLAGS_$(VARIANT)) $< -levent -o $@
