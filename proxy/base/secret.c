@@ -103,6 +103,10 @@ static enum result secret_read_fd(int fd, const char *path, struct secret *room,
     const struct bytes content = trimmed_line(bytes_of(room->data, length));
     if (content.length == 0)
         return error_set(error, RESULT_INVALID, "%s is empty: put the token in it", path);
+    for (size_t i = 0; i < content.length; i++)
+        if ((unsigned char)content.data[i] < 0x20 || content.data[i] == 0x7f)
+            return error_set(error, RESULT_INVALID,
+                             "%s holds more than a token: put it there in one line, alone", path);
     const enum result result = secret_create(content, secret);
     return result == RESULT_OK
                ? result

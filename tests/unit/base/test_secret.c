@@ -129,6 +129,10 @@ static void what_holds_no_secret_is_an_error_that_names_it(void **state)
     assert_int_equal(secret_read_file(path, false, &secret, &error), RESULT_INVALID);
     assert_non_null(strstr(error.text, path));
     (void)unlink(path);
+    write_file(path, BYTES("geheim\nX-Field: 1"), 0600);
+    assert_int_equal(secret_read_file(path, false, &secret, &error), RESULT_INVALID);
+    assert_null(strstr(error.text, "geheim"));
+    (void)unlink(path);
     assert_int_equal(secret_read_file(path, false, &secret, &error), RESULT_SYSTEM);
     assert_non_null(strstr(error.text, path));
     assert_int_equal(secret_read_file("/tmp", false, &secret, &error), RESULT_INVALID);
