@@ -7,9 +7,12 @@
 
 #include <assert.h>
 
-enum { RECORD_MAGIC = 0x50535431 }; /* "PST1": changes with the layout */
+#include "base/hash.h"
+
+enum { RECORD_MAGIC = 0x50535432 }; /* "PST2": changes with the layout */
 
 struct record_head {
+    struct hash128 sum; /* of all that follows it */
     uint32_t magic;
     uint32_t flags;
     uint64_t serial;
@@ -79,6 +82,19 @@ void entry_encode(const struct entry *entry, char *room)
     }
     to = put(to, entry->body.data, entry->body.length);
     assert((size_t)(to - room) == entry_encoded_bytes(entry));
+    const struct hash128 sum =
+        hash_of(bytes_of(room + sizeof(head.sum), (size_t)(to - room) - sizeof(head.sum)));
+    memcpy(room, &sum, sizeof(sum));
+}
+
+bool entry_is_intact(struct bytes record)
+{
+    struct hash128 sum;
+
+    if (record.length < sizeof(struct record_head))
+        return false;
+    memcpy(&sum, record.data, sizeof(sum));
+    return hash_equal(sum, hash_of(bytes_from(record, sizeof(sum))));
 }
 
 static enum result record_read_head(struct bytes record, struct record_head *head)

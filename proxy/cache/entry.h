@@ -37,6 +37,9 @@ size_t entry_encoded_bytes(const struct entry *entry);
 /* Writes the record into `room` of entry_encoded_bytes. */
 void entry_encode(const struct entry *entry, char *room);
 
+/* Whether every byte of a record is as it was written. Reads all of it: not for each hit. */
+bool entry_is_intact(struct bytes record);
+
 /*
  * Reads a record. Fields and tags are copied to the arena, all bytes stay borrowed from the record.
  * RESULT_DAMAGED: it does not make sense.
