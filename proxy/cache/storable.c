@@ -92,7 +92,8 @@ struct fields storable_update(struct arena *arena, const struct fields *stored,
 
     for (size_t i = 0; i < stored->count; i++)
         if (is_kept_over_304(stored->lines[i].name) ||
-            fields_find(news, stored->lines[i].name) == NULL)
+            (fields_find(news, stored->lines[i].name) == NULL &&
+             !bytes_equal_nocase(stored->lines[i].name, BYTES("Age")))) /* age begins anew */
             fields_add(&updated, arena, stored->lines[i].name, stored->lines[i].value);
     for (size_t i = 0; i < news->count; i++)
         if (!is_kept_over_304(news->lines[i].name))

@@ -435,6 +435,7 @@ static void reading_on_freshened(struct letter *letter)
 /* A 304: the stored answer is fresh again. */
 static void reading_finish_validated(struct reading *reading)
 {
+    storable_add_date(&reading->response.fields, &reading->arena, clock_wall_us());
     reading->response.status = reading->stale.status;
     reading->response.fields =
         storable_update(&reading->arena, &reading->stale.fields, &reading->response.fields);
