@@ -99,13 +99,35 @@ static enum result change_put_variants(struct cache *cache, MDB_txn *txn,
     return change_put_entry(cache, txn, job->account, &variants, job->url.hash);
 }
 
+static enum result change_put_account(const struct cache *cache, MDB_txn *txn,
+                                      const struct account *account)
+{
+    const struct account_record record = {.emptied_serial = account->emptied_serial,
+                                          .quarantine_until_wall_us =
+                                              account->quarantine_until_wall_us};
+
+    return store_put_account(&cache->store, txn, bytes_of_string(account->name), &record);
+}
+
+/* An account that has entries is known at the next start: an intent for every account meets it. */
+static enum result change_keep_account(const struct cache *cache, MDB_txn *txn,
+                                       const struct account *account)
+{
+    struct account_record kept;
+    const enum result result =
+        store_get_account(&cache->store, txn, bytes_of_string(account->name), &kept);
+
+    return result == RESULT_MISSING ? change_put_account(cache, txn, account) : result;
+}
+
 enum result change_store(struct cache *cache, MDB_txn *txn, struct cache_job *job)
 {
-    enum result result = RESULT_OK;
+    enum result result;
 
     if (!change_accepts(cache, job))
         return RESULT_REFUSED;
-    if (job->entry.vary.length > 0)
+    result = change_keep_account(cache, txn, job->account);
+    if (result == RESULT_OK && job->entry.vary.length > 0)
         result = change_put_variants(cache, txn, job);
     if (result != RESULT_OK)
         return result;
@@ -187,14 +209,10 @@ enum result change_put_identity(const struct cache *cache, MDB_txn *txn,
 /* All entries of an account go: a number that every reader compares. */
 enum result change_empty_account(struct cache *cache, MDB_txn *txn, struct account *account)
 {
-    const struct account_record record = {.emptied_serial = cache->serial,
-                                          .quarantine_until_wall_us =
-                                              account->quarantine_until_wall_us};
-
     account->emptied_serial = cache->serial;
     cache->sweeping = true;
     cache->sweep_position = 0;
-    return store_put_account(&cache->store, txn, bytes_of_string(account->name), &record);
+    return change_put_account(cache, txn, account);
 }
 
 static bool tags_meet(struct tags a, struct tags b)
