@@ -169,8 +169,10 @@ static void writer_pay_owed(struct cache *cache)
     }
     for (size_t i = 0; i < cache->owed_count && result == RESULT_OK; i++)
         result = change_clear_intent(cache, txn, cache->owed_intents[i]);
-    if (writer_commit(cache, txn, result) != RESULT_OK)
+    if (writer_commit(cache, txn, result) != RESULT_OK) {
+        cache->sweeping = false; /* nothing was emptied; tried again after WRITER_RETRY_MS */
         return;
+    }
     writer_publish(cache, &all);
     for (struct account *account = accounts_first(cache, &all); account != NULL;
          account = account->next) {
