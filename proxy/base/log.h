@@ -1,7 +1,7 @@
 /*
  * The process's log on standard error: one line an event. error: act now; warn: refused or
- * degraded; info: start, stop, reload; debug: each exchange. Safe from any thread. Peers' bytes are
- * quoted and cut by LOG_QUOTED. Nothing secret comes here.
+ * degraded; info: start, stop, reload; debug: each exchange. Safe from any thread. Control bytes
+ * are escaped, so that no peer forges a line. Nothing secret comes here.
  */
 #ifndef POSTERN_BASE_LOG_H
 #define POSTERN_BASE_LOG_H
