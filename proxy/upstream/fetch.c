@@ -391,6 +391,8 @@ void fetch_cancel(struct fetch *fetch)
     if (fetch->cancelled)
         return;
     fetch->cancelled = true;
+    if (fetch->finishing)
+        return; /* fetch_finish stands above us on the stack, and frees */
     if (fetch_loop_is_inside(fetch->fetcher))
         fetch_loop_doom(fetch); /* libcurl stands above us on the stack */
     else if (fetch_withdraw(fetch))
@@ -422,6 +424,7 @@ void fetch_finish(struct fetch *fetch, CURLcode code)
         .elapsed_us = fetch->sent ? clock_now_us() - fetch->sent_us : 0,
     };
 
+    fetch->finishing = true;
     if (end.outcome == FETCH_DONE && !fetch->cancelled) {
         scrub_end(&fetch->scrub, &fetch->scrubbed);
         fetch_give(fetch);

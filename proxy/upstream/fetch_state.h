@@ -36,6 +36,7 @@ struct fetch {
     bool paused, upload_paused;
     bool cancelled; /* no handler is called any more */
     bool is_doomed;
+    bool finishing; /* fetch_finish is at work */
     int64_t sent_us, deadline_us;
     char detail[128];
 };
