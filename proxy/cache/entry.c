@@ -97,6 +97,12 @@ bool entry_is_intact(struct bytes record)
     return hash_equal(sum, hash_of(bytes_from(record, sizeof(sum))));
 }
 
+/* So that sums and differences of two of them can't overflow. */
+static bool time_is_sane(int64_t time_us)
+{
+    return time_us >= -(INT64_MAX / 4) && time_us <= INT64_MAX / 4;
+}
+
 static enum result record_read_head(struct bytes record, struct record_head *head)
 {
     size_t rest;
@@ -107,6 +113,9 @@ static enum result record_read_head(struct bytes record, struct record_head *hea
     if (head->magic != RECORD_MAGIC || head->flags >= ENTRY_FLAGS_END ||
         head->tag_count > TAGS_LIMIT || head->field_count > HTTP_FIELDS_LIMIT * 2 ||
         head->status > 999)
+        return RESULT_DAMAGED;
+    if (!time_is_sane(head->received_wall_us) || !time_is_sane(head->expires_wall_us) ||
+        !time_is_sane(head->initial_age_us) || head->initial_age_us < 0)
         return RESULT_DAMAGED;
     rest = record.length - sizeof(*head);
     const size_t small = (size_t)head->key_bytes + head->vary_bytes +
