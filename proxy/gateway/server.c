@@ -343,7 +343,8 @@ static void server_await_identities(struct server *server)
     (void)event_add(server->poll, &poll);
     while (identities_due(server->identities) > 0 && clock_now_us() < until_us && !server->draining)
         (void)event_base_loop(server->base, EVLOOP_ONCE);
-    (void)event_del(server->poll);
+    if (!server->draining)
+        (void)event_del(server->poll); /* else it looks for the drain's end */
 }
 
 enum result server_run(struct server *server)
