@@ -49,16 +49,11 @@ static void member_add(struct buffer *line, struct bytes name, struct bytes text
         string_add(line, text, limit_bytes);
 }
 
-/* At least `digits` digits. By hand: a record is made for each exchange, and vsnprintf is slow. */
 static void number_add(struct buffer *line, uint64_t number, size_t digits)
 {
-    char text[20]; /* 2^64 has as many */
-    size_t start = sizeof(text);
+    char text[NUMBER_DIGITS];
 
-    assert(digits >= 1 && digits <= sizeof(text));
-    for (; number > 0 || start > sizeof(text) - digits; number /= 10)
-        text[--start] = (char)('0' + number % 10);
-    buffer_add(line, bytes_of(text + start, sizeof(text) - start));
+    buffer_add(line, bytes_of(text, number_write(number, digits, text)));
 }
 
 /* Microseconds as milliseconds with three decimals; null where negative. */

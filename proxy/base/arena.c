@@ -127,6 +127,36 @@ struct bytes arena_join(struct arena *arena, struct bytes a, struct bytes b)
     return bytes_of(copy, length);
 }
 
+struct bytes arena_join_all(struct arena *arena, const struct bytes *parts, size_t count)
+{
+    size_t length = 1; /* the NUL */
+
+    for (size_t i = 0; i < count; i++)
+        if (!size_add(length, parts[i].length, &length))
+            memory_exhausted();
+    char *const joined = arena_take(arena, length);
+    char *to = joined;
+    for (size_t i = 0; i < count; i++) {
+        if (parts[i].length > 0)
+            memcpy(to, parts[i].data, parts[i].length);
+        to += parts[i].length;
+    }
+    *to = '\0';
+    return bytes_of(joined, length - 1);
+}
+
+struct bytes arena_number(struct arena *arena, int64_t number)
+{
+    char *const text = arena_take(arena, 1 + NUMBER_DIGITS + 1);
+    const bool is_negative = number < 0;
+    const uint64_t magnitude = is_negative ? 0 - (uint64_t)number : (uint64_t)number;
+
+    text[0] = '-';
+    const size_t length = (is_negative ? 1 : 0) + number_write(magnitude, 1, text + is_negative);
+    text[length] = '\0';
+    return bytes_of(text, length);
+}
+
 struct bytes arena_copy(struct arena *arena, struct bytes bytes)
 {
     return arena_join(arena, bytes, BYTES(""));

@@ -40,6 +40,12 @@ struct bytes arena_copy(struct arena *arena, struct bytes bytes);
 /* a and b, one after the other, with a NUL behind. */
 struct bytes arena_join(struct arena *arena, struct bytes a, struct bytes b);
 
+/* All parts, one after the other, with a NUL behind. */
+struct bytes arena_join_all(struct arena *arena, const struct bytes *parts, size_t count);
+
+/* A number in decimal, with a NUL behind. */
+struct bytes arena_number(struct arena *arena, int64_t number);
+
 /* printf into the arena, with a NUL behind. */
 struct bytes arena_format(struct arena *arena, const char *format, ...) PRINTF_LIKE(2, 3);
 

@@ -75,6 +75,19 @@ enum result bytes_to_number(struct bytes text, uint64_t maximum, uint64_t *numbe
     return RESULT_OK;
 }
 
+size_t number_write(uint64_t number, size_t digits, char *text)
+{
+    char backwards[NUMBER_DIGITS];
+    size_t count = 0;
+
+    assert(digits >= 1 && digits <= NUMBER_DIGITS);
+    for (; number > 0 || count < digits; number /= 10)
+        backwards[count++] = (char)('0' + number % 10);
+    for (size_t i = 0; i < count; i++)
+        text[i] = backwards[count - 1 - i];
+    return count;
+}
+
 int bytes_hex_value(char digit)
 {
     if (digit >= '0' && digit <= '9')
@@ -113,16 +126,6 @@ enum result bytes_from_hex(struct bytes text, void *data, size_t length)
         to[i] = (unsigned char)(high << 4 | low);
     }
     return RESULT_OK;
-}
-
-bool size_add(size_t a, size_t b, size_t *total)
-{
-    size_t sum;
-
-    if (__builtin_add_overflow(a, b, &sum))
-        return false;
-    *total = sum;
-    return true;
 }
 
 bool size_multiply(size_t a, size_t b, size_t *total)

@@ -84,6 +84,16 @@ struct bytes bytes_cut(struct bytes *rest, char separator);
  */
 MUST_USE enum result bytes_to_number(struct bytes text, uint64_t maximum, uint64_t *number);
 
+/* A 64-bit number has at most so many. */
+enum { NUMBER_DIGITS = 20 };
+
+/*
+ * Writes a number in decimal, with zeros in front up to `digits` (1 to NUMBER_DIGITS), without a
+ * NUL. Returns how many bytes that are. For what is written in each exchange: vsnprintf takes some
+ * twenty times as long.
+ */
+size_t number_write(uint64_t number, size_t digits, char *text);
+
 /* The value of one hexadecimal digit in either case, or -1. */
 int bytes_hex_value(char digit);
 
@@ -99,7 +109,16 @@ static inline char bytes_lower(char byte)
 }
 
 /* Sums and products of sizes that refuse to wrap: false, and *total untouched, where they would. */
-MUST_USE bool size_add(size_t a, size_t b, size_t *total);
+MUST_USE static inline bool size_add(size_t a, size_t b, size_t *total)
+{
+    size_t sum;
+
+    if (__builtin_add_overflow(a, b, &sum))
+        return false;
+    *total = sum;
+    return true;
+}
+
 MUST_USE bool size_multiply(size_t a, size_t b, size_t *total);
 
 #endif

@@ -1,8 +1,9 @@
 /* The two clocks, and RFC 3339 text. */
 #include "base/clock.h"
 
-#include <stdio.h>
 #include <time.h>
+
+#include "base/bytes.h"
 
 static int64_t clock_read_us(clockid_t id)
 {
@@ -29,8 +30,20 @@ void clock_format_rfc3339(int64_t wall_us, char *text)
     struct tm utc = {0};
 
     (void)gmtime_r(&seconds, &utc); /* only years beyond 2^31 fail */
-    (void)snprintf(text, CLOCK_RFC3339_ROOM, "%04u-%02u-%02uT%02u:%02u:%02u.%06uZ",
-                   (unsigned)(utc.tm_year + 1900) % 10000, (unsigned)(utc.tm_mon + 1) % 100,
-                   (unsigned)utc.tm_mday % 100, (unsigned)utc.tm_hour % 100,
-                   (unsigned)utc.tm_min % 100, (unsigned)utc.tm_sec % 100, micro % 1000000);
+    const struct {
+        unsigned value, modulus;
+        size_t digits;
+        char after;
+    } parts[] = {{(unsigned)(utc.tm_year + 1900), 10000, 4, '-'},
+                 {(unsigned)(utc.tm_mon + 1), 100, 2, '-'},
+                 {(unsigned)utc.tm_mday, 100, 2, 'T'},
+                 {(unsigned)utc.tm_hour, 100, 2, ':'},
+                 {(unsigned)utc.tm_min, 100, 2, ':'},
+                 {(unsigned)utc.tm_sec, 100, 2, '.'},
+                 {micro, 1000000, 6, 'Z'}};
+    for (size_t i = 0; i < ARRAY_LENGTH(parts); i++) {
+        text += number_write(parts[i].value % parts[i].modulus, parts[i].digits, text);
+        *text++ = parts[i].after;
+    }
+    *text = '\0';
 }

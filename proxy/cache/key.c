@@ -9,9 +9,15 @@ static struct cache_key key_finish(struct bytes text)
 struct cache_key key_of_url(struct arena *arena, struct bytes account, struct bytes upstream,
                             struct bytes url)
 {
-    return key_finish(arena_format(arena, "%zu:%.*s%zu:%.*s%.*s", account.length,
-                                   (int)account.length, account.data, upstream.length,
-                                   (int)upstream.length, upstream.data, (int)url.length, url.data));
+    const struct bytes parts[] = {arena_number(arena, (int64_t)account.length),
+                                  BYTES(":"),
+                                  account,
+                                  arena_number(arena, (int64_t)upstream.length),
+                                  BYTES(":"),
+                                  upstream,
+                                  url};
+
+    return key_finish(arena_join_all(arena, parts, ARRAY_LENGTH(parts)));
 }
 
 struct cache_key key_of_variant(struct arena *arena, const struct cache_key *url, struct bytes vary,
@@ -23,9 +29,11 @@ struct cache_key key_of_variant(struct arena *arena, const struct cache_key *url
     while (list_next(&list, &name)) {
         const struct bytes value = fields_joined(sent, arena, name);
 
-        text = arena_join(arena, text,
-                          arena_format(arena, "\n%.*s %zu:%.*s", (int)name.length, name.data,
-                                       value.length, (int)value.length, value.data));
+        const struct bytes parts[] = {
+            text,       BYTES("\n"), name, BYTES(" "), arena_number(arena, (int64_t)value.length),
+            BYTES(":"), value};
+
+        text = arena_join_all(arena, parts, ARRAY_LENGTH(parts));
     }
     return key_finish(text);
 }

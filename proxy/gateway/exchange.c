@@ -248,15 +248,15 @@ static void exchange_go(struct exchange *exchange)
 
 static void respond_hit(struct exchange *exchange, const struct entry *entry, int64_t wall_us)
 {
-    char *note = arena_take(exchange->arena, EXCHANGE_NOTE_ROOM);
     const int64_t ttl_s = (entry->expires_wall_us - wall_us) / CLOCK_SECOND_US;
+    const char *note = "fwd=stale; fwd-status=304; stored";
 
     if (exchange->validation == VALIDATION_DONE) {
         exchange->outcome = OUTCOME_REVALIDATED;
-        (void)snprintf(note, EXCHANGE_NOTE_ROOM, "fwd=stale; fwd-status=304; stored");
     } else {
         exchange->outcome = OUTCOME_HIT;
-        (void)snprintf(note, EXCHANGE_NOTE_ROOM, "hit; ttl=%lld", (long long)ttl_s);
+        note = arena_join(exchange->arena, BYTES("hit; ttl="), arena_number(exchange->arena, ttl_s))
+                   .data;
     }
     respond_whole(exchange, &(struct representation){.status = entry->status,
                                                      .fields = &entry->fields,

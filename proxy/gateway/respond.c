@@ -30,9 +30,10 @@ static struct fields client_fields(struct exchange *exchange, const struct field
         fields_add(&fields, arena, line->name, line->value);
     }
     if (age_s >= 0)
-        fields_add(&fields, arena, BYTES("Age"), arena_format(arena, "%lld", (long long)age_s));
+        fields_add(&fields, arena, BYTES("Age"), arena_number(arena, age_s));
     if (note != NULL)
-        fields_add(&fields, arena, BYTES("Cache-Status"), arena_format(arena, "postern; %s", note));
+        fields_add(&fields, arena, BYTES("Cache-Status"),
+                   arena_join(arena, BYTES("postern; "), bytes_of_string(note)));
     fields_add(&fields, arena, BYTES("Via"), BYTES("1.1 postern"));
     fields_add(&fields, arena, BYTES("X-Request-Id"), exchange->id);
     return fields;

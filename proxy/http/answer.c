@@ -8,7 +8,7 @@
 #include "http/connection_state.h"
 #include "http/problem.h"
 
-enum { ANSWER_NUMBER_ROOM = 32 };
+enum { ANSWER_CHUNK_ROOM = 32 };
 
 static void answer_add(struct connection *connection, struct bytes bytes)
 {
@@ -33,20 +33,22 @@ static bool is_framing_field(struct bytes name)
 
 static void answer_status_line(struct connection *connection, unsigned status)
 {
-    char line[64];
-    const int length =
-        snprintf(line, sizeof(line), "HTTP/1.1 %u %s\r\n", status, http_reason(status));
+    char number[NUMBER_DIGITS];
 
-    assert(length > 0 && (size_t)length < sizeof(line));
-    answer_add(connection, bytes_of(line, (size_t)length));
+    answer_add(connection, BYTES("HTTP/1.1 "));
+    answer_add(connection, bytes_of(number, number_write(status, 3, number)));
+    answer_add(connection, BYTES(" "));
+    answer_add(connection, bytes_of_string(http_reason(status)));
+    answer_add(connection, BYTES("\r\n"));
 }
 
 static void answer_content_length(struct connection *connection, int64_t length)
 {
-    char number[ANSWER_NUMBER_ROOM];
-    const int digits = snprintf(number, sizeof(number), "%lld", (long long)length);
+    char number[NUMBER_DIGITS];
 
-    answer_field(connection, BYTES("Content-Length"), bytes_of(number, (size_t)digits));
+    assert(length >= 0);
+    answer_field(connection, BYTES("Content-Length"),
+                 bytes_of(number, number_write((uint64_t)length, 1, number)));
 }
 
 /* How the body's end is told: nothing, a length, chunks, or the end of the connection (HTTP/1.0).
@@ -111,7 +113,7 @@ void connection_answer(struct connection *connection, unsigned status, const str
 
 static void answer_part(struct connection *connection, struct bytes part, bool borrowed)
 {
-    char size[ANSWER_NUMBER_ROOM];
+    char size[ANSWER_CHUNK_ROOM];
 
     assert(connection->answered && !connection->answer_ended);
     if (connection->answer_bodiless || part.length == 0)

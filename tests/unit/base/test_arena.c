@@ -102,6 +102,34 @@ static void formatted_text_is_never_cut(void **state)
     arena_finish(&arena);
 }
 
+static void parts_are_joined_in_order_and_terminated(void **state)
+{
+    const struct bytes parts[] = {BYTES("a"), BYTES(""), {0}, BYTES("bc")};
+    struct arena arena;
+
+    (void)state;
+    arena_init(&arena, 16);
+    const struct bytes text = arena_join_all(&arena, parts, 4);
+    assert_true(bytes_equal(text, BYTES("abc")));
+    assert_int_equal(text.data[text.length], '\0');
+    assert_int_equal(arena_join_all(&arena, parts, 0).length, 0);
+    arena_finish(&arena);
+}
+
+static void numbers_keep_their_sign(void **state)
+{
+    struct arena arena;
+
+    (void)state;
+    arena_init(&arena, 16);
+    assert_string_equal(arena_number(&arena, 0).data, "0");
+    assert_string_equal(arena_number(&arena, -42).data, "-42");
+    assert_string_equal(arena_number(&arena, INT64_MAX).data, "9223372036854775807");
+    assert_string_equal(arena_number(&arena, INT64_MIN).data, "-9223372036854775808");
+    assert_int_equal(arena_number(&arena, -42).length, 3);
+    arena_finish(&arena);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -111,6 +139,8 @@ int main(void)
         cmocka_unit_test(a_reset_keeps_one_block_of_many),
         cmocka_unit_test(copies_are_terminated_behind_their_length),
         cmocka_unit_test(formatted_text_is_never_cut),
+        cmocka_unit_test(parts_are_joined_in_order_and_terminated),
+        cmocka_unit_test(numbers_keep_their_sign),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -53,6 +53,26 @@ static void starts_and_ends_are_found(void **state)
     assert_false(bytes_ends_with(BYTES("abc"), BYTES("ab")));
 }
 
+static void numbers_are_written_with_the_digits_asked_for(void **state)
+{
+    static const struct {
+        uint64_t number;
+        size_t digits;
+        const char *text;
+    } rows[] = {{0, 1, "0"},
+                {0, 3, "000"},
+                {7, 2, "07"},
+                {1234, 2, "1234"},
+                {UINT64_MAX, 1, "18446744073709551615"},
+                {1, NUMBER_DIGITS, "00000000000000000001"}};
+    char text[NUMBER_DIGITS];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        assert_true(bytes_equal(bytes_of(text, number_write(rows[i].number, rows[i].digits, text)),
+                                bytes_of_string(rows[i].text)));
+}
+
 static void what_is_nowhere_is_at_the_length(void **state)
 {
     (void)state;
@@ -159,6 +179,7 @@ int main(void)
         cmocka_unit_test(only_ascii_letters_have_a_case),
         cmocka_unit_test(slices_never_leave_their_bytes),
         cmocka_unit_test(starts_and_ends_are_found),
+        cmocka_unit_test(numbers_are_written_with_the_digits_asked_for),
         cmocka_unit_test(what_is_nowhere_is_at_the_length),
         cmocka_unit_test(trimming_takes_spaces_and_tabs_only),
         cmocka_unit_test(cutting_walks_through_a_list_to_its_end),
