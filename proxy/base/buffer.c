@@ -1,4 +1,4 @@
-/* Doubling growth up to the limit. */
+/* Doubling growth up to the limit: what is within the capacity needs no other check. */
 #include "base/buffer.h"
 
 #include <assert.h>
@@ -28,39 +28,28 @@ void buffer_reset(struct buffer *buffer)
     buffer->failed = false;
 }
 
-char *buffer_reserve(struct buffer *buffer, size_t size)
+char *buffer_grow(struct buffer *buffer, size_t size)
 {
     size_t needed;
 
+    assert(buffer->length <= buffer->capacity && buffer->capacity <= buffer->limit_bytes);
     if (buffer->failed || !size_add(buffer->length, size, &needed) ||
         needed > buffer->limit_bytes) {
         buffer->failed = true;
         return NULL;
     }
     if (needed > buffer->capacity) {
-        size_t capacity = buffer->capacity == 0 ? BUFFER_FIRST_BYTES : buffer->capacity;
+        size_t capacity = buffer->capacity;
 
+        if (capacity == 0)
+            capacity =
+                buffer->limit_bytes < BUFFER_FIRST_BYTES ? buffer->limit_bytes : BUFFER_FIRST_BYTES;
         while (capacity < needed)
             capacity = capacity > buffer->limit_bytes / 2 ? buffer->limit_bytes : capacity * 2;
         buffer->data = memory_resize(buffer->data, capacity);
         buffer->capacity = capacity;
     }
     return buffer->data + buffer->length;
-}
-
-void buffer_add(struct buffer *buffer, struct bytes bytes)
-{
-    char *room = bytes.length == 0 ? NULL : buffer_reserve(buffer, bytes.length);
-
-    if (room == NULL)
-        return;
-    memcpy(room, bytes.data, bytes.length);
-    buffer->length += bytes.length;
-}
-
-void buffer_add_byte(struct buffer *buffer, char byte)
-{
-    buffer_add(buffer, bytes_of(&byte, 1));
 }
 
 void buffer_format(struct buffer *buffer, const char *format, ...)

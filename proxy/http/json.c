@@ -81,6 +81,20 @@ static size_t escape_ascii(char *to, unsigned char byte)
     return 6;
 }
 
+/* How many bytes at the start stand for themselves: printable ASCII but quote and backslash. */
+static size_t plain_length(struct bytes text)
+{
+    size_t length = 0;
+
+    for (; length < text.length; length++) {
+        const unsigned char byte = (unsigned char)text.data[length];
+
+        if (byte < 0x20 || byte >= 0x80 || byte == '"' || byte == '\\')
+            break;
+    }
+    return length;
+}
+
 size_t json_escape_to(char *to, struct bytes text)
 {
     size_t written = 0;
@@ -108,6 +122,9 @@ void json_escape(struct buffer *buffer, struct bytes text)
     enum { STEP_BYTES = 1024 }; /* so that little more room is taken than is needed */
     const size_t before = buffer->length;
 
+    const size_t plain = plain_length(text); /* mostly all of it */
+    buffer_add(buffer, bytes_slice(text, 0, plain));
+    text = bytes_from(text, plain);
     while (text.length > 0 && !buffer->failed) {
         size_t step = text.length < STEP_BYTES ? text.length : STEP_BYTES;
 
