@@ -614,8 +614,8 @@ class RawUpstream:
     /identity tells an account, all else is 200 {}. `connections` counts; `calls` holds each Call.
     """
 
-    def __init__(self):
-        self.listener = socket.create_server(("127.0.0.1", 0), backlog=512)
+    def __init__(self, port=0):
+        self.listener = socket.create_server(("127.0.0.1", port), backlog=512)
         self.url = "http://127.0.0.1:%d" % self.listener.getsockname()[1]
         self.token = "rAw-" + secrets.token_hex(12)
         self.scripts = {"/identity": reply(b'{"id": 77, "name": "test", "description": "", "company": {}}')}
@@ -683,6 +683,8 @@ class RawUpstream:
         return not call.closed
 
     def stop(self):
+        if self.stopping:
+            return
         self.stopping = True
         self.listener.shutdown(socket.SHUT_RDWR)
         self.listener.close()
