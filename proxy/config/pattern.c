@@ -29,6 +29,25 @@ static size_t segments_count(struct bytes inner)
     return count;
 }
 
+static uint64_t segment_mark(struct bytes segment)
+{
+    enum { FACTOR = 31, BITS = 64 }; /* a prime; any spread will do: a shared bit only costs time */
+    uint32_t hash = 0;
+
+    for (size_t i = 0; i < segment.length; i++)
+        hash = hash * FACTOR + (unsigned char)segment.data[i];
+    return UINT64_C(1) << (hash % BITS);
+}
+
+uint64_t pattern_marks(struct bytes path)
+{
+    uint64_t marks = 0;
+
+    while (path.length > 0)
+        marks |= segment_mark(bytes_cut(&path, '/'));
+    return marks;
+}
+
 enum result pattern_compile(struct pattern *pattern, struct arena *arena, struct bytes text)
 {
     if (text.length == 0 || text.data[0] != '/' || memchr(text.data, '\0', text.length) != NULL)
@@ -40,9 +59,12 @@ enum result pattern_compile(struct pattern *pattern, struct arena *arena, struct
     const size_t count = segments_count(rest);
     struct bytes *segments = arena_take_zeroed(arena, (count + 1) * sizeof(*segments));
 
-    for (size_t i = 0; i < count; i++)
-        segments[i] = bytes_cut(&rest, '/');
     *pattern = (struct pattern){.segments = segments, .count = count};
+    for (size_t i = 0; i < count; i++) {
+        segments[i] = bytes_cut(&rest, '/');
+        if (bytes_index(segments[i], '*') == segments[i].length)
+            pattern->marks |= segment_mark(segments[i]);
+    }
     return RESULT_OK;
 }
 

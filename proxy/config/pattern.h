@@ -12,6 +12,7 @@
 struct pattern {
     const struct bytes *segments;
     size_t count;
+    uint64_t marks; /* of its segments without a star: a path must have them all */
 };
 
 /* Compiles into the arena. Text that does not start with '/' or has an empty inner segment:
@@ -21,5 +22,16 @@ MUST_USE enum result pattern_compile(struct pattern *pattern, struct arena *aren
 
 /* Whether it matches the whole path. A path that does not start with '/' matches nothing. */
 bool pattern_matches(const struct pattern *pattern, struct bytes path);
+
+/* A bit for each segment of a path, by its hash: for a path that is held against many patterns. */
+uint64_t pattern_marks(struct bytes path);
+
+/* The same as pattern_matches; `marks` are the path's. Most patterns that do not match are told by
+ * one comparison. */
+static inline bool pattern_matches_marked(const struct pattern *pattern, struct bytes path,
+                                          uint64_t marks)
+{
+    return (pattern->marks & ~marks) == 0 && pattern_matches(pattern, path);
+}
 
 #endif

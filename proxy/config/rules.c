@@ -50,13 +50,15 @@ struct cache_rule rules_apply(const struct configuration *configuration,
     const struct preset *preset = upstream->preset;
     const size_t own = configuration->cache_rule_count;
     const size_t count = own + (preset != NULL ? preset->rule_count : 0);
+    const uint64_t marks = pattern_marks(path);
     struct cache_rule whole = {.ttl_us = -1, .negative_ttl_us = -1, .store = true};
 
     for (size_t i = 0; i < count; i++) {
         const struct cache_rule *rule =
             i < own ? &configuration->cache_rules[i] : &preset->rules[i - own];
 
-        if (pattern_matches(&rule->match, path) && parameter_holds(&rule->parameter, query, arena))
+        if (pattern_matches_marked(&rule->match, path, marks) &&
+            parameter_holds(&rule->parameter, query, arena))
             rule_join(&whole, rule);
     }
     return whole;

@@ -16,6 +16,9 @@ static bool matches(const char *pattern_text, const char *path)
     arena_init(&arena, 1024);
     assert_int_equal(pattern_compile(&pattern, &arena, bytes_of_string(pattern_text)), RESULT_OK);
     const bool result = pattern_matches(&pattern, bytes_of_string(path));
+    assert_int_equal(pattern_matches_marked(&pattern, bytes_of_string(path),
+                                            pattern_marks(bytes_of_string(path))),
+                     result);
     arena_finish(&arena);
     return result;
 }
