@@ -37,3 +37,13 @@ struct cache_key key_of_variant(struct arena *arena, const struct cache_key *url
     }
     return key_finish(text);
 }
+
+struct bytes key_account(struct bytes text)
+{
+    const struct bytes digits = bytes_cut(&text, ':');
+    uint64_t length;
+
+    if (bytes_to_number(digits, text.length, &length) != RESULT_OK)
+        return BYTES("");
+    return bytes_slice(text, 0, (size_t)length);
+}

@@ -26,4 +26,7 @@ struct cache_key key_of_url(struct arena *arena, struct bytes account, struct by
 struct cache_key key_of_variant(struct arena *arena, const struct cache_key *url, struct bytes vary,
                                 const struct fields *sent);
 
+/* The account in a key's text, which it borrows; empty where the text is no key's. */
+struct bytes key_account(struct bytes text);
+
 #endif

@@ -7,6 +7,15 @@
 
 enum { LOAD_ARENA_BYTES = 64 * 1024 };
 
+/* So that a write that names every account names those too whose token is not known yet. */
+static void load_account_of(struct cache *cache, const struct entry *entry)
+{
+    const struct bytes name = key_account(entry->key);
+
+    if (name.length > 0)
+        (void)cache_account(cache, name); /* that it is there is all */
+}
+
 void load_entries(struct cache *cache)
 {
     MDB_txn *txn;
@@ -31,6 +40,7 @@ void load_entries(struct cache *cache)
                 slot.serial = entry.serial;
                 slot.account_tag = entry.tags.count > 0 ? entry.tags.hashes[0] : 0;
                 slot.expires_wall_us = entry.expires_wall_us;
+                load_account_of(cache, &entry);
             } /* else: damaged, so never served, and expired since 1970: the first to go */
             evict_add(&cache->evict, &slot);
         }
