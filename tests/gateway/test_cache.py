@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from gate import cache_status, is_hit, reply, until
+from gate import cache_status, is_hit, reply, request, until
 
 PLAIN = {"copernica": {"preset": None, "inject": {"query": "access_token"}}}
 NO_RULES = {"rules": []}
@@ -120,7 +120,7 @@ def test_spellings_of_one_url_share_one_entry(make_gate, raw_upstream, spelling)
     gate.get("/view/list?a=1&b=2")
     stored(gate, "/view/list?a=1&b=2")
     with gate.wire() as wire:  # httpx would spell it its own way
-        answer = wire.request("GET", spelling, "Accept: */*")
+        answer = wire.request("GET", spelling)
     assert is_hit(answer), (spelling, answer)
     assert len(raw_upstream.calls_of("/view/list")) == 1
     sent = raw_upstream.calls_of("/view/list")[0].target
@@ -190,9 +190,9 @@ def test_a_collapsed_request_gets_its_304_too(make_gate, raw_upstream):
 
     raw_upstream.on("/thing", slowly)
     with gate.wire() as leader, gate.wire() as waiter:
-        leader.send(b"GET /thing HTTP/1.1\r\nHost: a\r\n\r\n")
+        leader.send(request("GET", "/thing"))
         raw_upstream.wait_for("/thing", 2)
-        waiter.send(f"GET /thing HTTP/1.1\r\nHost: a\r\nIf-None-Match: {etag}\r\n\r\n")
+        waiter.send(request("GET", "/thing", f"If-None-Match: {etag}"))
         assert waiter.is_quiet()
         go.set()
         assert leader.answer().status == 200
@@ -269,7 +269,7 @@ def test_head_is_answered_from_a_stored_get_and_stores_nothing(make_gate, raw_up
     hit = until(lambda: (lambda a: a if is_hit(a) else None)(gate.head("/thing")))
     assert hit.headers["content-length"] == "8" and hit.content == b""
     with gate.wire() as wire:  # nothing follows the head
-        wire.send(b"HEAD /thing HTTP/1.1\r\nHost: a\r\n\r\nGET /thing HTTP/1.1\r\nHost: a\r\n\r\n")
+        wire.send(request("HEAD", "/thing") + request("GET", "/thing"))
         assert wire.answer("HEAD").field("Content-Length") == "8"
         assert wire.answer().body == b'{"a": 1}'
 
@@ -403,7 +403,7 @@ def test_an_app_can_force_a_fresh_read(make_gate, raw_upstream, field):
     gate.get("/thing")
     stored(gate, "/thing")
     with gate.wire() as wire:
-        forced = wire.request("GET", "/thing", "Accept: */*", field)
+        forced = wire.request("GET", "/thing", field)
     assert forced.json() == {"n": 2} and cache_status(forced)[0] == "request"
     assert stored(gate, "/thing").json() == {"n": 2}, "and everybody has it then"
 
@@ -709,7 +709,7 @@ def test_a_truncated_answer_is_never_stored_nor_passed_off_as_whole(make_gate, r
     gate = make_gate(raw_upstream)
     for _ in range(2):
         with gate.wire() as wire:
-            wire.send(b"GET /thing HTTP/1.1\r\nHost: a\r\n\r\n")
+            wire.send(request("GET", "/thing"))
             got = wire.rest() if script is not cut_small else None
             if got is None:
                 assert wire.answer().status == 502

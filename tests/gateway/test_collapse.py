@@ -7,9 +7,9 @@ import threading
 
 import pytest
 
-from gate import WAIT, cache_status, is_hit, reply, until
+from gate import WAIT, cache_status, is_hit, reply, request, until
 
-GET = b"GET /thing HTTP/1.1\r\nHost: a\r\n\r\n"
+GET = request("GET", "/thing")
 
 
 class Held:
@@ -211,7 +211,7 @@ def test_requests_that_differ_in_what_the_answer_varies_by_are_not_mixed(make_ga
     gate = make_gate(raw_upstream, upstreams={"copernica": {"forward": ["X-Tenant"]}})
     wires = [gate.wire() for _ in range(6)]
     for n, wire in enumerate(wires):
-        wire.send(f"GET /thing HTTP/1.1\r\nHost: a\r\nX-Tenant: t{n % 2}\r\n\r\n")
+        wire.send(request("GET", "/thing", f"X-Tenant: t{n % 2}"))
     wait_until_read(wires)
     go.set()
     for n, wire in enumerate(wires):
@@ -297,7 +297,7 @@ def test_reads_during_a_write_that_is_not_answered_may_join(make_gate, raw_upstr
     raw_upstream.on("*", script)
     gate = make_gate(raw_upstream)
     with gate.wire() as writer:
-        writer.send(b"PUT /else HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{}")
+        writer.send(request("PUT", "/else", body=b"{}"))
         raw_upstream.wait_for("/else")
         wires = join(gate, 4)
         raw_upstream.wait_for("/thing")
@@ -327,9 +327,9 @@ def test_a_flight_that_waits_for_its_turn_takes_joiners_over_a_write(make_gate, 
     gate = make_gate(raw_upstream, upstreams={"copernica": {"budget": {"concurrency": 2},
                                                             "timeouts": {"queue": "80s"}}})
     with gate.wire() as writer, gate.wire() as first, gate.wire() as joiner:
-        writer.send(b"PUT /else HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{}")
+        writer.send(request("PUT", "/else", body=b"{}"))
         raw_upstream.wait_for("/else")
-        blockers = [gate.wire().send(f"GET /block?n={n} HTTP/1.1\r\nHost: a\r\n\r\n") for n in (1, 2)]
+        blockers = [gate.wire().send(request("GET", f"/block?n={n}")) for n in (1, 2)]
         until(lambda: queued() == 1, "the second blocker's queueing")
         first.send(GET)
         until(lambda: queued() == 2, "the read's queueing")
