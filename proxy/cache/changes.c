@@ -178,7 +178,8 @@ enum result change_put_intent(struct cache *cache, MDB_txn *txn, struct cache_jo
     if (job->account != NULL)
         memcpy(record.account, job->account->name, sizeof(job->account->name));
     memcpy(room, &record, sizeof(record));
-    memcpy(room + sizeof(record), job->tags.hashes, job->tags.count * sizeof(uint64_t));
+    if (job->tags.count > 0) /* none: of every account */
+        memcpy(room + sizeof(record), job->tags.hashes, job->tags.count * sizeof(uint64_t));
     const enum result result = store_result(mdb_put(txn, cache->store.intents, &key, &value, 0));
     if (result == RESULT_OK)
         job->intent_number = cache->next_intent = number;
