@@ -3,16 +3,6 @@
 
 #include <assert.h>
 
-bool bytes_equal_nocase(struct bytes a, struct bytes b)
-{
-    if (a.length != b.length)
-        return false;
-    for (size_t i = 0; i < a.length; i++)
-        if (bytes_lower(a.data[i]) != bytes_lower(b.data[i]))
-            return false;
-    return true;
-}
-
 size_t bytes_index(struct bytes bytes, char byte)
 {
     const char *found = bytes.length == 0 ? NULL : memchr(bytes.data, byte, bytes.length);

@@ -62,8 +62,22 @@ static inline bool bytes_ends_with(struct bytes bytes, struct bytes suffix)
            bytes_equal(bytes_from(bytes, bytes.length - suffix.length), suffix);
 }
 
-/* ASCII letters are the same in either case; all other bytes as they are. */
-bool bytes_equal_nocase(struct bytes a, struct bytes b);
+static inline char bytes_lower(char byte)
+{
+    return byte >= 'A' && byte <= 'Z' ? (char)(byte | 0x20) : byte;
+}
+
+/* ASCII letters are the same in either case; all other bytes as they are. Inline: most field names
+ * that are compared differ in length. */
+static inline bool bytes_equal_nocase(struct bytes a, struct bytes b)
+{
+    if (a.length != b.length)
+        return false;
+    for (size_t i = 0; i < a.length; i++)
+        if (bytes_lower(a.data[i]) != bytes_lower(b.data[i]))
+            return false;
+    return true;
+}
 
 /* Where `byte` stands first, or bytes.length when it stands nowhere. */
 size_t bytes_index(struct bytes bytes, char byte);
@@ -102,11 +116,6 @@ void bytes_to_hex(struct bytes bytes, char *text);
 
 /* The other way. `text` must be exactly 2 × length digits: else RESULT_INVALID. */
 MUST_USE enum result bytes_from_hex(struct bytes text, void *data, size_t length);
-
-static inline char bytes_lower(char byte)
-{
-    return byte >= 'A' && byte <= 'Z' ? (char)(byte | 0x20) : byte;
-}
 
 /* Sums and products of sizes that refuse to wrap: false, and *total untouched, where they would. */
 MUST_USE static inline bool size_add(size_t a, size_t b, size_t *total)

@@ -61,7 +61,7 @@ static bool is_unreserved(char byte)
 /* The byte that the "%XX" at `at` stands for, or -1 where there is none. */
 static int triplet_at(struct bytes text, size_t at)
 {
-    if (text.length < 3 || at > text.length - 3 || text.data[at] != '%')
+    if (text.data[at] != '%' || text.length < 3 || at > text.length - 3)
         return -1;
     const int high = bytes_hex_value(text.data[at + 1]), low = bytes_hex_value(text.data[at + 2]);
     return high < 0 || low < 0 ? -1 : high << 4 | low;
@@ -223,9 +223,13 @@ static bool put_path_character(struct writer *writer, struct bytes raw, size_t *
             put_encoded(writer, (char)decoded);
         return decoded != '\0';
     }
+    if (is_unreserved(byte)) { /* nearly always */
+        put(writer, byte);
+        return true;
+    }
     if ((byte >= 0 && byte < 0x20) || byte == 0x7f || is_one_of(byte, "%\\#"))
         return false;
-    if (is_unreserved(byte) || is_one_of(byte, "!$&'()*+,;=:@"))
+    if (is_one_of(byte, "!$&'()*+,;=:@"))
         put(writer, byte);
     else
         put_encoded(writer, byte);
