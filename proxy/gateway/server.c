@@ -376,6 +376,7 @@ void server_close(struct server *server)
 {
     if (server == NULL)
         return;
+    (void)event_del(server->poll); /* it looks at workers */
     for (size_t i = 0; i < server->worker_count && server->running; i++)
         worker_join(server->workers[i]);
     for (size_t i = 0; i < server->worker_count; i++)
