@@ -60,6 +60,7 @@ static void *wiping_resize(void *memory, size_t size)
 
 enum result fetch_prepare(void)
 {
+    (void)unsetenv("SSLKEYLOGFILE"); /* libcurl would write its connections' keys there */
     const CURLcode code = curl_global_init_mem(CURL_GLOBAL_DEFAULT, malloc, wiping_free,
                                                wiping_resize, strdup, calloc);
 
