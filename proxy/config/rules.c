@@ -57,6 +57,8 @@ struct cache_rule rules_apply(const struct configuration *configuration,
         const struct cache_rule *rule =
             i < own ? &configuration->cache_rules[i] : &preset->rules[i - own];
 
+        if (rule->parameter.name.length > 0 && query.length == 0)
+            continue;
         if (pattern_matches_marked(&rule->match, path, marks) &&
             parameter_holds(&rule->parameter, query, arena))
             rule_join(&whole, rule);

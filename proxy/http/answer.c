@@ -18,10 +18,10 @@ static void answer_add(struct connection *connection, struct bytes bytes)
 
 static void answer_field(struct connection *connection, struct bytes name, struct bytes value)
 {
-    answer_add(connection, name);
-    answer_add(connection, BYTES(": "));
-    answer_add(connection, value);
-    answer_add(connection, BYTES("\r\n"));
+    const struct bytes parts[] = {name, BYTES(": "), value, BYTES("\r\n")};
+
+    connection->bytes_out += name.length + 2 + value.length + 2;
+    output_add_parts(&connection->output, parts, ARRAY_LENGTH(parts));
 }
 
 static bool is_framing_field(struct bytes name)

@@ -21,28 +21,34 @@ void output_finish(struct output *output)
     buffer_finish(&output->copies);
 }
 
-static void output_append_copy(struct output *output, struct bytes bytes)
+static void output_append_copies(struct output *output, const struct bytes *parts, size_t count)
 {
     struct output_segment *last =
         output->segment_count == 0 ? NULL : &output->segments[output->segment_count - 1];
+    const size_t before = output->copies.length;
 
-    buffer_add(&output->copies, bytes);
-    if (output->copies.failed)
+    for (size_t i = 0; i < count; i++)
+        buffer_add(&output->copies, parts[i]);
+    const size_t added = output->copies.length - before;
+    if (output->copies.failed || added == 0)
         return;
     if (last != NULL && last->borrowed == NULL)
-        last->length += bytes.length;
+        last->length += added;
     else
-        output->segments[output->segment_count++] = (struct output_segment){.length = bytes.length};
-    output->unsent_bytes += bytes.length;
+        output->segments[output->segment_count++] = (struct output_segment){.length = added};
+    output->unsent_bytes += added;
+}
+
+void output_add_parts(struct output *output, const struct bytes *parts, size_t count)
+{
+    if (output->segment_count == OUTPUT_SEGMENTS)
+        output_keep(output);
+    output_append_copies(output, parts, count);
 }
 
 void output_add(struct output *output, struct bytes bytes)
 {
-    if (bytes.length == 0)
-        return;
-    if (output->segment_count == OUTPUT_SEGMENTS)
-        output_keep(output);
-    output_append_copy(output, bytes);
+    output_add_parts(output, &bytes, 1);
 }
 
 void output_add_borrowed(struct output *output, struct bytes bytes)
@@ -73,9 +79,10 @@ void output_keep(struct output *output)
     output_init(&kept, output->copies.limit_bytes);
     for (size_t i = 0; i < output->segment_count; i++) {
         const struct output_segment *segment = &output->segments[i];
+        const struct bytes part =
+            bytes_of(segment->borrowed != NULL ? segment->borrowed : copied, segment->length);
 
-        output_append_copy(&kept, bytes_of(segment->borrowed != NULL ? segment->borrowed : copied,
-                                           segment->length));
+        output_append_copies(&kept, &part, 1);
         if (segment->borrowed == NULL)
             copied += segment->length;
     }

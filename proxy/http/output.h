@@ -27,6 +27,7 @@ void output_finish(struct output *output);
 
 /* Appends; copies.failed tells (once, at the end) whether the limit was met. */
 void output_add(struct output *output, struct bytes bytes);
+void output_add_parts(struct output *output, const struct bytes *parts, size_t count);
 
 /* Appends without a copy: the bytes must live until output_send emptied the output or output_keep
  * was called. */
