@@ -70,6 +70,7 @@ static inline void keeper_close_cache(struct keeper *keeper)
 {
     cache_reader_close(keeper->reader);
     cache_close(keeper->cache);
+    keeper->cache = NULL;
 }
 
 static inline void keeper_reopen(struct keeper *keeper)
