@@ -116,6 +116,34 @@ def test_a_credential_in_a_write_does_not_go_up_either(wire, module_sandbox):
     assert KEYS["crm"] not in json.dumps(module_sandbox.log())
 
 
+def test_no_credential_goes_up_where_every_field_is_forwarded(make_gate, raw_upstream):
+    gate = make_gate(raw_upstream, clients=[client("crm")], upstreams={"copernica": {"forward": ["*"]}})
+    fields = (f"X-Api-Key: {KEYS['crm']}", f"Cookie: session={KEYS['crm']}", f"Proxy-Authorization: {KEYS['crm']}")
+    with gate.wire() as wire:
+        for method in ("GET", "PUT"):
+            assert wire.request(method, "/v2/x", "X-Own: kept", f"Authorization: Bearer {KEYS['crm']}", *fields,
+                                f"X-Hop: {KEYS['crm']}", "Connection: X-Hop, keep-alive").status == 200
+            assert wire.request(method, "/v2/y", *fields).status == 200
+    calls = raw_upstream.calls_of("/v2/x") + raw_upstream.calls_of("/v2/y")
+    assert len(calls) == 4 and calls[0].field("X-Own") == "kept"
+    for call in calls:
+        assert KEYS["crm"].encode() not in call.head
+
+
+def test_access_token_does_not_go_up_where_the_token_goes_in_a_field(make_gate, raw_upstream):
+    gate = make_gate(raw_upstream, clients=[client("crm")], upstreams={"copernica": {
+        "inject": {"header": "Authorization", "format": "Bearer %s"}, "forward": ["*"]}})
+    with gate.wire() as wire:
+        for target in ("/v4/x?access_token={}", "/v4/x?b=1&ACCESS%5ftoken={}&access_token=other"):
+            for method in ("GET", "PUT"):
+                assert wire.request(method, target.format(KEYS["crm"])).status == 200
+    calls = raw_upstream.calls_of("/v4/x")
+    assert len(calls) == 4
+    for call in calls:
+        assert call.field("Authorization") == f"Bearer {gate.token}"
+        assert KEYS["crm"].encode() not in call.head and "token" not in call.target.lower()
+
+
 WRONG = {
     "none": (PROFILE,),
     "wrong Bearer": (PROFILE, "Authorization: Bearer w0ng-k3y"),
