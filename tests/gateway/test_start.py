@@ -472,6 +472,7 @@ def lives_through_a_full_disk(gate, sandbox, disk):
         assert answer.status_code in (303, 503), answer.text
         if answer.status_code == 503:
             assert_problem(answer, 503)
+            assert city_of(sandbox.api("GET", PROFILE)) != f"Full{number}"  # refused is not sent
             refused += 1
         else:
             assert city_of(sandbox.api("GET", PROFILE)) == f"Full{number}"
