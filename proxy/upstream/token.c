@@ -10,7 +10,6 @@
 
 #include "base/memory.h"
 #include "base/secret.h"
-#include "http/message.h"
 
 enum { TOKEN_PATH_ROOM = 4096 };
 
@@ -19,16 +18,24 @@ struct token {
     struct secret *text;
 };
 
+/* RFC 6749, A.12: printable ASCII. JSON escapes anything else by code point and not by byte, in
+ * which scrub would not find it. */
+static bool token_is_acceptable(struct bytes text)
+{
+    for (size_t i = 0; i < text.length; i++)
+        if (text.data[i] < 0x20 || text.data[i] > 0x7e)
+            return false;
+    return text.length >= TOKEN_LEAST_BYTES;
+}
+
 static enum result token_wrap(struct secret *text, const char *source, struct token **token,
                               struct error *error)
 {
-    const struct bytes bytes = secret_bytes(text);
-
-    if (bytes.length < TOKEN_LEAST_BYTES || !http_is_field_value(bytes)) {
+    if (!token_is_acceptable(secret_bytes(text))) {
         secret_destroy(text);
         return error_set(error, RESULT_INVALID,
-                         "the token in %s is shorter than %d bytes or has control bytes in it",
-                         source, TOKEN_LEAST_BYTES);
+                         "the token in %s is shorter than %d bytes or not printable ASCII", source,
+                         TOKEN_LEAST_BYTES);
     }
     *token = memory_take(1, sizeof(**token));
     atomic_init(&(*token)->references, 1);
