@@ -67,14 +67,15 @@ enum result bytes_to_number(struct bytes text, uint64_t maximum, uint64_t *numbe
 
 size_t number_write(uint64_t number, size_t digits, char *text)
 {
-    char backwards[NUMBER_DIGITS];
-    size_t count = 0;
+    size_t count = 1;
 
     assert(digits >= 1 && digits <= NUMBER_DIGITS);
-    for (; number > 0 || count < digits; number /= 10)
-        backwards[count++] = (char)('0' + number % 10);
-    for (size_t i = 0; i < count; i++)
-        text[i] = backwards[count - 1 - i];
+    for (uint64_t rest = number; rest >= 10; rest /= 10)
+        count++;
+    if (count < digits)
+        count = digits;
+    for (size_t i = count; i > 0; i--, number /= 10)
+        text[i - 1] = (char)('0' + number % 10);
     return count;
 }
 
