@@ -92,7 +92,7 @@ struct connections {
     struct connection_list timers[TIMER_COUNT];
     struct event *sweep;
     struct connections_listener *listeners;
-    size_t count;
+    _Atomic size_t count; /* changed by one thread, shown by others */
     bool draining, paused, accepting;
     time_t date_s; /* the second that `date` tells */
     char date[CONNECTION_DATE_ROOM];
