@@ -99,35 +99,13 @@ static enum result change_put_variants(struct cache *cache, MDB_txn *txn,
     return change_put_entry(cache, txn, job->account, &variants, job->url.hash);
 }
 
-static enum result change_put_account(const struct cache *cache, MDB_txn *txn,
-                                      const struct account *account)
-{
-    const struct account_record record = {.emptied_serial = account->emptied_serial,
-                                          .quarantine_until_wall_us =
-                                              account->quarantine_until_wall_us};
-
-    return store_put_account(&cache->store, txn, bytes_of_string(account->name), &record);
-}
-
-/* An account that has entries is known at the next start: an intent for every account meets it. */
-static enum result change_keep_account(const struct cache *cache, MDB_txn *txn,
-                                       const struct account *account)
-{
-    struct account_record kept;
-    const enum result result =
-        store_get_account(&cache->store, txn, bytes_of_string(account->name), &kept);
-
-    return result == RESULT_MISSING ? change_put_account(cache, txn, account) : result;
-}
-
 enum result change_store(struct cache *cache, MDB_txn *txn, struct cache_job *job)
 {
-    enum result result;
+    enum result result = RESULT_OK;
 
     if (!change_accepts(cache, job))
         return RESULT_REFUSED;
-    result = change_keep_account(cache, txn, job->account);
-    if (result == RESULT_OK && job->entry.vary.length > 0)
+    if (job->entry.vary.length > 0)
         result = change_put_variants(cache, txn, job);
     if (result != RESULT_OK)
         return result;
@@ -205,6 +183,16 @@ enum result change_put_identity(const struct cache *cache, MDB_txn *txn,
     const enum result result = store_put_text(&cache->store, txn, name.data, job->entry.key);
     arena_finish(&arena);
     return result;
+}
+
+static enum result change_put_account(const struct cache *cache, MDB_txn *txn,
+                                      const struct account *account)
+{
+    const struct account_record record = {.emptied_serial = account->emptied_serial,
+                                          .quarantine_until_wall_us =
+                                              account->quarantine_until_wall_us};
+
+    return store_put_account(&cache->store, txn, bytes_of_string(account->name), &record);
 }
 
 /* All entries of an account go: a number that every reader compares. */
