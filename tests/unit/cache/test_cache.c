@@ -190,6 +190,18 @@ static void an_emptied_account_is_swept(void **state)
     assert_true(keeper_status(&keeper).held_bytes < 1024);
 }
 
+/* Two keys with one hash: the whole key decides. */
+static void a_hash_that_collides_is_a_miss(void **state)
+{
+    struct errand errand = keeper_store_job(&keeper, "/b", "of b", cache_now(keeper.cache));
+    const struct cache_query query = keeper_query(&keeper, "/a");
+
+    (void)state;
+    errand.job.key.hash = key_of_variant(&keeper.arena, &query.url, BYTES(""), &keeper.sent).hash;
+    assert_int_equal(keeper_do(&keeper, &errand), RESULT_OK);
+    assert_null(keeper_find(&keeper, "/a"));
+}
+
 /* --- Vary --- */
 
 static struct fields fields_with(const char *name, const char *value)
@@ -397,6 +409,7 @@ int main(void)
         WITH_KEEPER(a_path_names_itself_and_what_is_below_it),
         WITH_KEEPER(a_purge_of_everything_names_every_account),
         WITH_KEEPER(an_emptied_account_is_swept),
+        WITH_KEEPER(a_hash_that_collides_is_a_miss),
         WITH_KEEPER(the_fields_that_vary_names_select_the_answer),
         WITH_KEEPER(accept_selects_where_the_answer_says_nothing),
         WITH_KEEPER(a_vary_without_names_is_never_served_wrongly),
