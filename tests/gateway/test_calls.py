@@ -52,19 +52,23 @@ def test_a_value_is_stale_once_the_write_after_it_was_answered(oracle, value, se
 
 
 def test_writes_that_overlap_may_take_effect_in_either_order(oracle):
-    times = iter([30, 31, 35, 36, 40, 45])
+    times = iter([28, 30, 31, 32, 35, 36, 40, 45])
     oracle.now = lambda: next(times)
+    oracle.write_begins({NAME: "before"})
     oracle.write_begins({NAME: "first"})
+    oracle.write_ends({NAME: "before"})
     oracle.write_begins({NAME: "second"})
     oracle.write_ends({NAME: "second"})
     oracle.write_ends({NAME: "first"})
     for value in ("first", "second"):
         oracle.may_show(NAME, value, judge.Reading("/profile/1", 37, 38))
     assert not oracle.stale
+    oracle.may_show(NAME, "before", judge.Reading("/profile/1", 37, 38))  # the second is surely later
+    assert len(oracle.stale) == 1
     oracle.write_begins({NAME: "third"})
     oracle.write_ends({NAME: "third"})
     oracle.may_show(NAME, "first", judge.Reading("/profile/1", 46, 47))
-    assert oracle.stale
+    assert len(oracle.stale) == 2
 
 
 def test_a_write_without_an_answer_may_land_at_any_time(oracle):
@@ -82,7 +86,9 @@ def test_what_is_left_out_needs_a_reason(oracle):
     oracle.may_leave_out({NAME: is_old}, judge.Reading("/profiles", 15, 30))
     assert not oracle.stale
     oracle.may_leave_out({NAME: is_old}, judge.Reading("/profiles", 21, 30))
-    assert oracle.stale
+    assert len(oracle.stale) == 1
+    oracle.may_leave_out({NAME: lambda value: value == "new"}, judge.Reading("/profiles", 5, 8))
+    assert len(oracle.stale) == 2  # the write was sent only after the answer
 
 
 def test_a_count_lies_between_what_is_sure_and_what_may_be(oracle):
