@@ -517,10 +517,17 @@ static void exchange_on_finished(struct connection *connection, bool complete)
     settings_release(exchange->settings);
 }
 
-static void exchange_on_refused(struct connection *connection, unsigned status, const char *detail)
+static struct bytes exchange_on_refused(struct connection *connection, unsigned status,
+                                        const char *detail, struct fields *fields)
 {
+    struct worker *worker = connection_server(connection);
+    const struct bytes id = worker_new_id(worker, connection_arena(connection));
+
     log_debug("a request was refused with %u: %s", status, detail);
-    record_refused(connection_server(connection), connection, status);
+    record_refused(worker, connection, id, status);
+    fields_add(fields, connection_arena(connection), BYTES("Via"), BYTES("1.1 postern"));
+    fields_add(fields, connection_arena(connection), BYTES("X-Request-Id"), id);
+    return id;
 }
 
 const struct connection_handler exchange_handler = {

@@ -66,6 +66,14 @@ static bool is_forwarded(struct bytes name, const struct upstream_config *upstre
            (preset != NULL && is_configured(name, preset->forward, preset->forward_count));
 }
 
+/* Accept of any type says what no Accept says (RFC 9110 §12.5.1): one form, so that both share an
+ * entry. */
+static bool says_nothing(const struct field *line)
+{
+    return bytes_equal_nocase(line->name, BYTES("Accept")) &&
+           bytes_equal(line->value, BYTES("*/*"));
+}
+
 struct fields forward_fields(struct arena *arena, const struct fields *from,
                              const struct upstream_config *upstream, bool with_conditions)
 {
@@ -74,7 +82,7 @@ struct fields forward_fields(struct arena *arena, const struct fields *from,
     for (size_t i = 0; i < from->count; i++) {
         const struct field *line = &from->lines[i];
 
-        if (is_forwarded(line->name, upstream, with_conditions) &&
+        if (is_forwarded(line->name, upstream, with_conditions) && !says_nothing(line) &&
             !fields_list_has(from, BYTES("Connection"), line->name))
             fields_add(&fields, arena, line->name, line->value);
     }

@@ -160,11 +160,13 @@ enum result record_intent(struct exchange *exchange)
     return audit_write(worker->ring, &record);
 }
 
-void record_refused(struct worker *worker, struct connection *connection, unsigned status)
+void record_refused(struct worker *worker, struct connection *connection, struct bytes id,
+                    unsigned status)
 {
     const struct audit_record record = {
         .kind = AUDIT_DONE,
         .wall_us = clock_wall_us(),
+        .id = id,
         .peer = connection_peer(connection),
         .status = status,
         .cache = BYTES("none"),

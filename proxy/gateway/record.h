@@ -28,7 +28,8 @@ void record_detached(struct worker *worker, struct deferred *detached, unsigned 
 MUST_USE enum result record_intent(struct exchange *exchange);
 
 /* A request that never became one. */
-void record_refused(struct worker *worker, struct connection *connection, unsigned status);
+void record_refused(struct worker *worker, struct connection *connection, struct bytes id,
+                    unsigned status);
 
 /* Pauses the sockets where the ring is nearly full. */
 void record_check_ring(struct worker *worker);

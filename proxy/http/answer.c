@@ -166,13 +166,15 @@ void connection_answer_whole(struct connection *connection, unsigned status,
 
 void connection_refuse(struct connection *connection, unsigned status, const char *detail)
 {
+    const struct connection_handler *handler = connection->owner->handler;
     struct arena *arena = &connection->arena;
     struct fields fields = {0};
-    const struct bytes body = problem_body(arena, status, bytes_of_string(http_reason(status)),
-                                           bytes_of_string(detail), BYTES(""));
+    struct bytes id = BYTES("");
 
-    if (connection->owner->handler->on_refused != NULL)
-        connection->owner->handler->on_refused(connection, status, detail);
+    if (handler->on_refused != NULL)
+        id = handler->on_refused(connection, status, detail, &fields);
+    const struct bytes body = problem_body(arena, status, bytes_of_string(http_reason(status)),
+                                           bytes_of_string(detail), id);
     fields_add(&fields, arena, BYTES("Content-Type"), BYTES("application/problem+json"));
     connection->state = CONNECTION_SERVING; /* for the length of this answer */
     connection->keep_alive = false;

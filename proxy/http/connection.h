@@ -48,9 +48,13 @@ struct connection_handler {
      * called after it; drop what you hold.
      */
     void (*on_finished)(struct connection *connection, bool complete);
-    /* The connection answers this status itself for a request that never became one. May be NULL.
+    /*
+     * The connection answers this status itself for a request that never became one. Adds field
+     * lines to that answer and returns the request_id for its body; all in the connection's arena.
+     * May be NULL.
      */
-    void (*on_refused)(struct connection *connection, unsigned status, const char *detail);
+    struct bytes (*on_refused)(struct connection *connection, unsigned status, const char *detail,
+                               struct fields *fields);
     /* Last look before the connection is freed. May be NULL. */
     void (*on_closed)(struct connection *connection, void *server);
 };
