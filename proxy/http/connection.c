@@ -219,7 +219,7 @@ static bool connection_wants_input(const struct connection *connection)
     if (connection->owner->paused && connection->state == CONNECTION_READING)
         return false;
     if (connection->state == CONNECTION_SERVING && connection->body_wanted &&
-        connection->body_paused)
+        connection->body_paused && !connection->answer_ended)
         return false;
     return connection->input.length < CONNECTION_READ_BYTES ||
            connection->state == CONNECTION_READING;
