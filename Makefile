@@ -169,6 +169,6 @@ bench: all $(BUILD)/bench/loop | setup-bench
 syscalls: all | setup-syscalls
 	POSTERN=$(abspath $(BUILD))/postern $(PYTHON) bench/syscalls.py
 
-$(BUILD)/bench/%: bench/%.c $(BUILD)/settings | setup-build
+$(BUILD)/bench/%: bench/%.c $(BUILD)/proxy/base/bytes.o $(BUILD)/settings | setup-build
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(CFLAGS_$(VARIANT)) $< -levent -o $@
+	$(CC) $(CPPFLAGS) $(CFLAGS) $(CFLAGS_$(VARIANT)) $(filter %.c %.o,$^) -levent -o $@

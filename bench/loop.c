@@ -16,7 +16,15 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { BACKLOG = 1024, READ_BYTES = 4096, ANSWER_LIMIT_BYTES = 64 * 1024, WORKERS_LIMIT = 64 };
+#include "base/bytes.h"
+
+enum {
+    BACKLOG = 1024,
+    READ_BYTES = 4096,
+    ANSWER_LEAST_BYTES = 100,
+    ANSWER_LIMIT_BYTES = 64 * 1024,
+    WORKERS_LIMIT = 64,
+};
 
 struct loop {
     struct event_base *base;
@@ -122,19 +130,29 @@ static void loop_run(uint16_t port, size_t answer_bytes)
     (void)event_base_dispatch(loop.base);
 }
 
+/* 0 where it is none. */
+static size_t number_of(const char *text)
+{
+    uint64_t number = 0;
+
+    return bytes_to_number(bytes_of_string(text), ANSWER_LIMIT_BYTES, &number) == RESULT_OK
+               ? (size_t)number
+               : 0;
+}
+
 int main(int argc, char **argv)
 {
-    const int port = argc == 4 ? (int)strtoul(argv[1], NULL, 10) : 0;
-    const size_t answer_bytes = argc == 4 ? strtoul(argv[2], NULL, 10) : 0;
-    const int workers = argc == 4 ? (int)strtoul(argv[3], NULL, 10) : 0;
+    const size_t port = argc == 4 ? number_of(argv[1]) : 0;
+    const size_t answer_bytes = argc == 4 ? number_of(argv[2]) : 0;
+    const size_t workers = argc == 4 ? number_of(argv[3]) : 0;
 
-    if (port < 1 || port > UINT16_MAX || answer_bytes < 100 || answer_bytes > ANSWER_LIMIT_BYTES ||
-        workers < 1 || workers > WORKERS_LIMIT) {
+    if (port < 1 || port > UINT16_MAX || answer_bytes < ANSWER_LEAST_BYTES ||
+        answer_bytes > ANSWER_LIMIT_BYTES || workers < 1 || workers > WORKERS_LIMIT) {
         (void)fputs("usage: loop PORT BYTES WORKERS\n", stderr);
         return 2;
     }
     (void)signal(SIGPIPE, SIG_IGN);
-    for (int i = 1; i < workers; i++)
+    for (size_t i = 1; i < workers; i++)
         if (fork() == 0) {
             (void)prctl(PR_SET_PDEATHSIG, SIGTERM); /* ends with its parent */
             break;
