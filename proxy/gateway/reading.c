@@ -501,13 +501,14 @@ static void reading_fail(struct reading *reading, const struct fetch_end *end)
     reading_free(reading);
     if (exchange == NULL)
         return;
+    struct connection *connection = exchange->connection;
     exchange->upstream_us = upstream_us;
     exchange->outcome = OUTCOME_NONE;
     if (held)
         respond_problem(exchange, status, detail, status == 429 ? 1 : 0);
     else
-        connection_answer_abort(exchange->connection);
-    connection_settle(exchange->connection);
+        connection_answer_abort(connection); /* the exchange is gone after it */
+    connection_settle(connection);
 }
 
 static void reading_on_end(void *context, const struct fetch_end *end)

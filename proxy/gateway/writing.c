@@ -220,15 +220,16 @@ static void writing_answer(const struct writing *writing, struct exchange *excha
 static void writing_finish(struct writing *writing)
 {
     struct exchange *exchange = writing_let_go(writing);
+    struct connection *connection = exchange == NULL ? NULL : exchange->connection;
 
     if (exchange != NULL)
-        writing_answer(writing, exchange);
+        writing_answer(writing, exchange); /* the exchange may be gone after it */
     if (writing->detached != NULL)
         record_detached(writing->worker, writing->detached, writing->response.status,
                         writing->end.sent ? writing->end.elapsed_us : -1);
     writing_free(writing);
-    if (exchange != NULL)
-        connection_settle(exchange->connection);
+    if (connection != NULL)
+        connection_settle(connection);
 }
 
 static void writing_on_closed(struct letter *letter)
