@@ -168,7 +168,7 @@ def test_who_waited_has_a_record_too(make_gate, raw_upstream):
         wire.close()
     until(lambda: len(gate.done()) == 5, "five records")
     assert sorted({record["cache"] for record in gate.done()}) in (["collapsed", "miss"], ["collapsed", "hit", "miss"])
-    assert len([record for record in gate.done() if record["upstream_ms"] is not None and record["cache"] == "miss"]) == 1
+    assert len([r for r in gate.done() if r["upstream_ms"] is not None and r["cache"] == "miss"]) == 1
 
 
 @pytest.mark.parametrize("query, shown", [

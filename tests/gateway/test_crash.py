@@ -92,13 +92,12 @@ def test_nothing_stale_is_read_after_kill_9_around_writes(make_gate, sandbox):
         for profile in PROFILES:  # before anybody writes: what was answered, and what the API itself says
             truth = number_of(sandbox.api("GET", f"/v2/profile/{profile}").json()["fields"]["city"])
             for path in PATHS:
-                for again in range(2):
-                    with gate.wire() as wire:
-                        _, city = read(wire, profile, path)
-                    assert ledger.judge(profile, ledger.answered[profile], city, f"restart {turn}") == truth
+                with gate.wire() as wire:
+                    _, city = read(wire, profile, path)
+                assert ledger.judge(profile, ledger.answered[profile], city, f"restart {turn}") == truth
         ledger.writing.clear()
-        threads = [threading.Thread(target=until_killed, args=(gate, write_on, ledger, profile)) for profile in PROFILES]
-        threads += [threading.Thread(target=until_killed, args=(gate, read_on, ledger, turn * 10 + n)) for n in range(3)]
+        jobs = [(write_on, profile) for profile in PROFILES] + [(read_on, turn * 10 + n) for n in range(3)]
+        threads = [threading.Thread(target=until_killed, args=(gate, work, ledger, what)) for work, what in jobs]
         for thread in threads:
             thread.start()
         until(ledger.writing.is_set, "a write")
@@ -108,9 +107,6 @@ def test_nothing_stale_is_read_after_kill_9_around_writes(make_gate, sandbox):
         for thread in threads:
             thread.join()
         assert ledger.faults == []
-        written = dict(ledger.sent)
-        until(lambda: sandbox.calls()["total"] >= 0)
-        assert written == ledger.sent
     assert ledger.reads > ROUNDS and ledger.writes > ROUNDS // 2, "it was under load"
     gate.start()
     for profile in PROFILES:
