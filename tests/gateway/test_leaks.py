@@ -358,11 +358,12 @@ KEY = "pst-0123456789abcdefABCDEF"
 CLIENTS = [{"name": "crm", "key_sha256": hashlib.sha256(KEY.encode()).hexdigest(), "allow": ["GET /**", "PUT /thing"]}]
 
 
+@pytest.mark.parametrize("forward", [[], ["*"]], ids=["few fields", "all fields"])
 @pytest.mark.parametrize("way", ["bearer", "field", "query", "spelled query"])
 @pytest.mark.parametrize("key", [KEY, KEY[:-1] + "0"], ids=["right", "wrong"])
-def test_a_clients_key_reaches_neither_the_upstream_nor_any_file(make_gate, raw_upstream, way, key):
+def test_a_clients_key_reaches_neither_the_upstream_nor_any_file(make_gate, raw_upstream, way, key, forward):
     raw_upstream.on("*", lambda call: (call.body, call.reply(call.head)))
-    gate = gate_before(make_gate, raw_upstream, clients=CLIENTS, cache={"rules": [{"match": "/**", "ttl": "1h"}]})
+    gate = gate_before(make_gate, raw_upstream, {**QUERY, "forward": forward}, clients=CLIENTS, cache={"rules": [{"match": "/**", "ttl": "1h"}]})
     path, fields = "/thing", []
     if way == "bearer":
         fields = [f"Authorization: Bearer {key}"]
