@@ -406,6 +406,14 @@ void fetch_reap(struct fetch *fetch)
         fetch_free(fetch);
 }
 
+void fetch_discard(struct fetch *fetch)
+{
+    fetch->cancelled = true;
+    if (!fetch_withdraw(fetch))
+        budget_leave(fetch->upstream.budget); /* admitted by a letter that nobody will get */
+    fetch_free(fetch);
+}
+
 static enum fetch_outcome outcome_of(const struct fetch *fetch, CURLcode code)
 {
     if (code == CURLE_OK && fetch->head.whole && decode_end(&fetch->decode) == RESULT_OK)

@@ -73,7 +73,7 @@ struct fetch_request {
 MUST_USE enum result fetcher_create(struct event_base *base, struct mailbox *mailbox,
                                     struct fetcher **fetcher);
 
-/* Cancels what is under way. NULL is fine. */
+/* Cancels what is under way. The mailbox must not deliver anything after it. NULL is fine. */
 void fetcher_destroy(struct fetcher *fetcher);
 
 /* Once a process, before any thread: libcurl, set to wipe what it frees. */

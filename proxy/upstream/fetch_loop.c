@@ -213,10 +213,8 @@ void fetcher_destroy(struct fetcher *fetcher)
 
     if (fetcher == NULL)
         return;
-    while ((fetch = TAILQ_FIRST(&fetcher->noted)) != NULL) {
-        fetch->cancelled = true;
-        fetch_reap(fetch);
-    }
+    while ((fetch = TAILQ_FIRST(&fetcher->noted)) != NULL)
+        fetch_discard(fetch);
     (void)curl_multi_cleanup(fetcher->multi); /* closes idle connections */
     event_free(fetcher->timer);
     event_free(fetcher->sweep);

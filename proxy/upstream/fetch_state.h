@@ -57,5 +57,6 @@ void fetch_loop_doom(struct fetch *fetch); /* fetch_reap it as soon as libcurl h
 void fetch_finish(struct fetch *fetch, CURLcode code);
 void fetch_reap(struct fetch *fetch);
 void fetch_free(struct fetch *fetch);
+void fetch_discard(struct fetch *fetch); /* its mailbox delivers nothing any more */
 
 #endif
