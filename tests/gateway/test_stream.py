@@ -126,6 +126,9 @@ def test_a_client_that_does_not_read_holds_the_upstream_back(make_gate, raw_upst
         if not IS_SANITIZED:
             assert memory_of(gate, "VmHWM") - idle < ROOM
         assert gate.get("/other").status_code == 200
+        for _ in range(64):
+            assert wire._exactly(len(PIECE)) == PIECE, "it goes on when the client does"
+    until(lambda: gate.metric("postern_upstream_under_way") == 0, "the end of a call for nobody")
 
 
 def test_an_upstream_that_does_not_read_holds_the_client_back(make_gate, raw_upstream):
