@@ -361,7 +361,8 @@ struct fetch *fetch_start(struct fetcher *fetcher, const struct upstream *upstre
 
 void fetch_free(struct fetch *fetch)
 {
-    fetch_loop_forget(fetch);
+    if (fetch->fetcher != NULL)
+        fetch_loop_forget(fetch);
     curl_easy_cleanup(fetch->easy);
     curl_slist_free_all(fetch->lines);
     scrub_finish(&fetch->scrub);
@@ -409,9 +410,11 @@ void fetch_reap(struct fetch *fetch)
 void fetch_discard(struct fetch *fetch)
 {
     fetch->cancelled = true;
-    if (!fetch_withdraw(fetch))
-        budget_leave(fetch->upstream.budget); /* admitted by a letter that nobody will get */
-    fetch_free(fetch);
+    const bool is_free = fetch_withdraw(fetch);
+    fetch_loop_forget(fetch);
+    fetch->fetcher = NULL;
+    if (is_free) /* else the letter that admits it is on its way, and frees */
+        fetch_free(fetch);
 }
 
 static enum fetch_outcome outcome_of(const struct fetch *fetch, CURLcode code)

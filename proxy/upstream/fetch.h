@@ -73,7 +73,8 @@ struct fetch_request {
 MUST_USE enum result fetcher_create(struct event_base *base, struct mailbox *mailbox,
                                     struct fetcher **fetcher);
 
-/* Cancels what is under way. The mailbox must not deliver anything after it. NULL is fine. */
+/* Cancels what is under way. Letters of the budget that are on their way still come to the mailbox.
+ * NULL is fine. */
 void fetcher_destroy(struct fetcher *fetcher);
 
 /* Once a process, before any thread: libcurl, set to wipe what it frees. */

@@ -14,7 +14,7 @@ struct fetch {
     struct budget_ticket ticket; /* first: the budget's letter gets this struct's address */
     TAILQ_ENTRY(fetch) noted;
     TAILQ_ENTRY(fetch) doomed;
-    struct fetcher *fetcher;
+    struct fetcher *fetcher;  /* NULL: gone */
     struct upstream upstream; /* token and budget: one reference each */
     const struct fetch_handler *handler;
     void *context;
@@ -57,6 +57,6 @@ void fetch_loop_doom(struct fetch *fetch); /* fetch_reap it as soon as libcurl h
 void fetch_finish(struct fetch *fetch, CURLcode code);
 void fetch_reap(struct fetch *fetch);
 void fetch_free(struct fetch *fetch);
-void fetch_discard(struct fetch *fetch); /* its mailbox delivers nothing any more */
+void fetch_discard(struct fetch *fetch); /* the fetcher goes */
 
 #endif

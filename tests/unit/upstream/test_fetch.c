@@ -656,11 +656,10 @@ static void destroying_the_fetcher_ends_calls_without_a_word(void **state)
     for (int i = 0; i < 5; i++)
         turn();
     fetcher_destroy(fetcher);
-    mailbox_close(mailbox);
+    turn(); /* the letter that let the second one in */
     assert_int_equal(call.ends + queued.ends, 0);
     budget_read(upstream.budget, &under_way, &waiting);
     assert_int_equal(under_way + waiting, 0);
-    assert_int_equal(mailbox_open(base, &mailbox), RESULT_OK);
     assert_int_equal(fetcher_create(base, mailbox, &fetcher), RESULT_OK);
     call_finish(&call);
     call_finish(&queued);
