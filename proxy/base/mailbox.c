@@ -4,8 +4,6 @@
 #include <assert.h>
 #include <event2/event.h>
 #include <pthread.h>
-#include <sched.h>
-#include <stdatomic.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
@@ -18,7 +16,6 @@ struct mailbox {
     struct letter *first, *last;
     struct event *wake;
     int fd;
-    atomic_uint waking; /* posters between their letter and the wake-up: mailbox_close waits */
 };
 
 /* libevent: somebody posted. */
@@ -62,8 +59,6 @@ void mailbox_close(struct mailbox *mailbox)
 {
     if (mailbox == NULL)
         return;
-    while (atomic_load_explicit(&mailbox->waking, memory_order_acquire) > 0)
-        (void)sched_yield(); /* one write to an eventfd: it cannot fail nor take long */
     if (mailbox->wake != NULL)
         event_free(mailbox->wake);
     (void)close(mailbox->fd);
@@ -84,14 +79,8 @@ void mailbox_post(struct mailbox *mailbox, struct letter *letter)
     else
         mailbox->last->next = letter;
     mailbox->last = letter;
-    if (was_empty)
-        (void)atomic_fetch_add_explicit(&mailbox->waking, 1, memory_order_relaxed);
     (void)pthread_mutex_unlock(&mailbox->lock);
-    if (!was_empty)
-        return;
-    (void)!write(mailbox->fd, &one,
-                 sizeof(one)); /* EAGAIN: the counter is full, so a wake-up is due */
-    /* the last touch: the letter may have been delivered by an earlier wake-up, and the owner be at
-     * mailbox_close; release pairs with its acquire */
-    (void)atomic_fetch_sub_explicit(&mailbox->waking, 1, memory_order_release);
+    if (was_empty)
+        (void)!write(mailbox->fd, &one,
+                     sizeof(one)); /* EAGAIN: the counter is full, so a wake-up is due */
 }

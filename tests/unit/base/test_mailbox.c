@@ -138,33 +138,6 @@ static void none_is_lost_among_many_posters(void **state)
     desk_finish(&desk);
 }
 
-/* Two letters at once: the second is often delivered while its poster has yet to wake the owner. */
-static void *pair_thread(void *context)
-{
-    struct note *notes = context;
-
-    mailbox_post(notes[0].desk->mailbox, &notes[0].letter);
-    mailbox_post(notes[1].desk->mailbox, &notes[1].letter);
-    return NULL;
-}
-
-static void the_owner_may_close_as_soon_as_the_last_letter_came(void **state)
-{
-    (void)state;
-    for (unsigned i = 0; i < 2000; i++) {
-        struct desk desk;
-        pthread_t thread;
-
-        desk_init(&desk);
-        struct note notes[2] = {{{.deliver = note_deliver}, &desk, 0, 0},
-                                {{.deliver = note_deliver}, &desk, 0, 1}};
-        assert_int_equal(pthread_create(&thread, NULL, pair_thread, notes), 0);
-        desk_run_until(&desk, 2);
-        desk_finish(&desk);
-        assert_int_equal(pthread_join(thread, NULL), 0);
-    }
-}
-
 static void closing_drops_what_is_undelivered(void **state)
 {
     struct desk desk;
@@ -184,7 +157,6 @@ int main(void)
         cmocka_unit_test(letters_are_delivered_in_the_order_of_posting),
         cmocka_unit_test(a_letter_may_be_posted_again_while_it_is_delivered),
         cmocka_unit_test(none_is_lost_among_many_posters),
-        cmocka_unit_test(the_owner_may_close_as_soon_as_the_last_letter_came),
         cmocka_unit_test(closing_drops_what_is_undelivered),
     };
 
