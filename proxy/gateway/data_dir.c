@@ -69,6 +69,17 @@ static enum result data_dir_lock(struct data_dir *dir, struct error *error)
                      dir->path);
 }
 
+/* Says which boot the directory is in use by. */
+static enum result data_dir_mark(struct data_dir *dir, struct bytes boot, struct error *error)
+{
+    /* over what is there, and cut after it: at no moment does it look like a clean stop */
+    if (boot.length > 0 && pwrite(dir->lock, boot.data, boot.length, 0) == (ssize_t)boot.length &&
+        ftruncate(dir->lock, (off_t)boot.length) == 0 && fsync(dir->lock) == 0)
+        return RESULT_OK;
+    return error_set(error, RESULT_FULL, "cannot write to data_dir %s: %s", dir->path,
+                     strerror(errno));
+}
+
 enum result data_dir_open(struct data_dir *dir, const char *path, struct error *error)
 {
     char marked_room[BOOT_ID_ROOM], boot_room[BOOT_ID_ROOM];
@@ -82,23 +93,33 @@ enum result data_dir_open(struct data_dir *dir, const char *path, struct error *
     const struct bytes marked = read_id(dir->lock, marked_room);
     const struct bytes boot = boot_id(boot_room);
     dir->was_dirty = marked.length > 0 && !bytes_equal(marked, boot);
-    if (boot.length == 0 || ftruncate(dir->lock, 0) == -1 ||
-        pwrite(dir->lock, boot.data, boot.length, 0) != (ssize_t)boot.length ||
-        fsync(dir->lock) == -1) {
+    dir->is_dirty = dir->was_dirty;
+    if (!dir->is_dirty)
+        result = data_dir_mark(dir, boot, error);
+    if (result != RESULT_OK) {
         (void)close(dir->lock); /* the next start finds what it can */
         dir->lock = -1;
-        return error_set(error, RESULT_FULL, "cannot write to data_dir %s: %s", path,
-                         strerror(errno));
     }
-    return RESULT_OK;
+    return result;
+}
+
+enum result data_dir_cleaned(struct data_dir *dir, struct error *error)
+{
+    char boot_room[BOOT_ID_ROOM];
+    const enum result result = data_dir_mark(dir, boot_id(boot_room), error);
+
+    dir->is_dirty = result != RESULT_OK;
+    return result;
 }
 
 void data_dir_close(struct data_dir *dir)
 {
     if (dir->lock == -1)
         return;
-    (void)ftruncate(dir->lock, 0); /* left marked, it would only look like kill -9 */
-    (void)fsync(dir->lock);
+    if (!dir->is_dirty) {
+        (void)ftruncate(dir->lock, 0); /* left marked, it would only look like kill -9 */
+        (void)fsync(dir->lock);
+    }
     (void)close(dir->lock);
     dir->lock = -1;
 }

@@ -14,10 +14,14 @@ struct data_dir {
     const char *path; /* borrowed */
     int lock;         /* the descriptor that holds the lock; -1: closed */
     bool was_dirty;   /* another boot left it without a clean stop */
+    bool is_dirty;    /* and what it left is still there */
 };
 
 /* RESULT_BUSY: another gate has it. */
 MUST_USE enum result data_dir_open(struct data_dir *dir, const char *path, struct error *error);
+
+/* What a dirty directory held is gone. Until then a stop of any kind leaves it dirty. */
+MUST_USE enum result data_dir_cleaned(struct data_dir *dir, struct error *error);
 
 /* A clean stop, all files closed before it. */
 void data_dir_close(struct data_dir *dir);

@@ -129,6 +129,8 @@ static enum result server_open_stores(struct server *server, struct error *error
         log_warn(
             "data_dir %s was left by another boot without a clean stop: the cache starts empty",
             configuration->data_dir);
+    if (result == RESULT_OK && server->data_dir.was_dirty)
+        result = data_dir_cleaned(&server->data_dir, error);
     if (result == RESULT_OK && configuration->audit)
         result = audit_open(&audit, &server->gate.audit, error);
     return result;
