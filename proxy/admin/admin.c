@@ -178,7 +178,18 @@ static bool account_is_new(const struct purging *purging, const struct account *
     for (size_t i = 0; i < purging->due; i++)
         if (purging->jobs[i].job.account == account)
             return false;
-    return account != NULL;
+    return true;
+}
+
+/* All goes where all is meant, and where it is not known in which accounts a path is to go. */
+static bool purge_is_of_all(const struct settings *settings, const struct api_purge *wanted)
+{
+    if (wanted->all || settings->configuration->upstream_count > API_PURGE_ACCOUNTS)
+        return true;
+    for (size_t i = 0; i < settings->configuration->upstream_count; i++)
+        if (settings_account(&settings->upstreams[i]) == NULL)
+            return true;
+    return false;
 }
 
 /* A purge is a completed write of its tags (rule 11): of the path in every account, or of all. */
@@ -187,20 +198,15 @@ static void purge(struct admin *admin, struct connection *connection,
 {
     const struct settings *settings = server_settings(admin->server);
     struct purging *purging = memory_take(1, sizeof(*purging));
+    const bool all = purge_is_of_all(settings, wanted);
 
-    if (wanted->all)
+    if (all)
         purging_add(purging, admin, NULL, BYTES(""));
-    for (size_t i = 0; !wanted->all && i < settings->configuration->upstream_count; i++) {
+    for (size_t i = 0; !all && i < settings->configuration->upstream_count; i++) {
         struct account *account = settings_account(&settings->upstreams[i]);
 
-        if (account_is_new(purging, account) && purging->due < API_PURGE_ACCOUNTS)
+        if (account_is_new(purging, account))
             purging_add(purging, admin, account, wanted->path);
-    }
-    if (purging->due == 0) {
-        free(purging);
-        answer(connection, 200, "application/json",
-               BYTES("{\"purged\":true}\n")); /* nothing is stored yet */
-        return;
     }
     purging->connection = connection;
     ((struct admin_call *)connection_exchange(connection))->purging = purging;

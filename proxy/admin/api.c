@@ -130,9 +130,9 @@ static const char purge_help[] =
     "send one of {\"all\": true}, {\"path\": \"/profile/456\"}, {\"tag\": \"profile/456\"}";
 
 /* A path as requests are normalised; the first upstream with a preset knows the version prefixes.
- */
+ * All is below the root. */
 static enum result purge_read_path(const struct server *server, struct bytes text,
-                                   struct arena *arena, struct bytes *path)
+                                   struct arena *arena, struct api_purge *purge)
 {
     const struct configuration *configuration = server_settings(server)->configuration;
     const struct request request = {.method = METHOD_GET, .target = text};
@@ -140,7 +140,11 @@ static enum result purge_read_path(const struct server *server, struct bytes tex
 
     if (normalise_target(arena, &configuration->upstreams[0], &request, &target) != RESULT_OK)
         return RESULT_INVALID;
-    *path = normalise_plain_path(&configuration->upstreams[0], target.path);
+    const struct bytes path = normalise_plain_path(&configuration->upstreams[0], target.path);
+    if (bytes_equal(path, BYTES("/")))
+        purge->all = true;
+    else
+        purge->path = path;
     return RESULT_OK;
 }
 
@@ -159,10 +163,9 @@ static enum result purge_read(const struct server *server, const cJSON *json, st
     }
     *purge = (struct api_purge){0};
     if (cJSON_IsString(path))
-        return purge_read_path(server, bytes_of_string(path->valuestring), arena, &purge->path);
+        return purge_read_path(server, bytes_of_string(path->valuestring), arena, purge);
     if (cJSON_IsString(tag) && tag->valuestring[0] != '/')
-        return purge_read_path(server, arena_format(arena, "/%s", tag->valuestring), arena,
-                               &purge->path);
+        return purge_read_path(server, arena_format(arena, "/%s", tag->valuestring), arena, purge);
     return RESULT_INVALID;
 }
 

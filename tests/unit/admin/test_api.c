@@ -1,0 +1,173 @@
+/* What POST /api/purge takes, and what it means. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include <cJSON.h>
+#include <unistd.h>
+
+#include "admin/api.h"
+#include "config/read.h"
+
+static char directory[64];
+static struct configuration *configuration;
+static struct server *server;
+static struct arena arena;
+
+/* A gate that serves nothing, with a preset that knows version prefixes. */
+static int server_make(void **state)
+{
+    char text[512], preset[128];
+    struct faults faults = {0};
+    struct error error = {0};
+
+    (void)state;
+    arena_init(&arena, 4096);
+    (void)snprintf(directory, sizeof(directory), "/tmp/postern-api-XXXXXX");
+    assert_non_null(mkdtemp(directory));
+    (void)snprintf(preset, sizeof(preset), "%s/preset.json", directory);
+    FILE *file = fopen(preset, "w");
+    assert_true(fputs("{\"version_prefixes\": [\"v1\", \"v2\"]}", file) != EOF);
+    assert_int_equal(fclose(file), 0);
+    (void)snprintf(text, sizeof(text),
+                   "{\"listen\": [\"127.0.0.1:0\"], \"data_dir\": \"%s/data\", \"workers\": 1,"
+                   " \"audit\": false, \"upstreams\": {\"up\": {\"url\": \"http://127.0.0.1:9\","
+                   " \"preset\": \"%s\"}}}",
+                   directory, preset);
+    if (configuration_read_text(bytes_of_string(text), directory, &configuration, &faults) !=
+        RESULT_OK)
+        fail_msg("%s: %s", faults.list[0].pointer, faults.list[0].text);
+    faults_finish(&faults);
+    const struct server_options options = {.configuration = configuration};
+    if (server_open(&options, &server, &error) != RESULT_OK)
+        fail_msg("%s", error.text);
+    return 0;
+}
+
+static int server_drop(void **state)
+{
+    static const char *const names[] = {"data/cache.mdb", "data/cache.mdb-lock", "data/lock",
+                                        "preset.json"};
+    char path[128];
+
+    (void)state;
+    server_close(server);
+    configuration_release(configuration);
+    arena_finish(&arena);
+    for (size_t i = 0; i < ARRAY_LENGTH(names); i++) {
+        (void)snprintf(path, sizeof(path), "%s/%s", directory, names[i]);
+        assert_int_equal(unlink(path), 0);
+    }
+    (void)snprintf(path, sizeof(path), "%s/data", directory);
+    assert_int_equal(rmdir(path), 0);
+    return rmdir(directory);
+}
+
+static void a_purge_is_of_all_of_a_path_or_of_a_tag(void **state)
+{
+    static const struct {
+        const char *body, *path; /* NULL: all */
+    } rows[] = {
+        {"{\"all\": true}", NULL},
+        {"{\"path\": \"/profile/456\"}", "/profile/456"},
+        {"{\"tag\": \"profile/456\"}", "/profile/456"},
+        {"{\"path\": \"/v2/profile/456\"}", "/profile/456"}, /* tags leave the version out */
+        {"{\"tag\": \"v2/profile/456\"}", "/profile/456"},
+        {"{\"path\": \"/a%7eb?c=d\"}", "/a~b"}, /* as requests are normalised */
+        {"{\"path\": \"/a/../b\"}", "/b"},
+        {" {\n\"path\" : \"\\/a\" } ", "/a"},
+        /* everything is below the root */
+        {"{\"path\": \"/\"}", NULL},
+        {"{\"path\": \"/v1\"}", NULL},
+        {"{\"path\": \"/v1/\"}", NULL},
+        {"{\"tag\": \"v2\"}", NULL},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        struct api_purge purge;
+        struct error error = {0};
+
+        if (api_read_purge(server, bytes_of_string(rows[i].body), &arena, &purge, &error) !=
+            RESULT_OK)
+            fail_msg("%s: %s", rows[i].body, error.text);
+        assert_int_equal(purge.all, rows[i].path == NULL);
+        assert_true(bytes_equal(purge.path,
+                                rows[i].path == NULL ? BYTES("") : bytes_of_string(rows[i].path)));
+    }
+}
+
+static void anything_else_is_refused_with_a_word_of_help(void **state)
+{
+    static const char *const bodies[] = {
+        "",
+        "{",
+        "{}",
+        "[]",
+        "null",
+        "\"all\"",
+        "{\"all\": false}",
+        "{\"all\": 1}",
+        "{\"all\": true, \"path\": \"/a\"}",
+        "{\"ALL\": true}",
+        "{\"path\": 1}",
+        "{\"path\": \"\"}",
+        "{\"path\": \"a\"}",
+        "{\"path\": \"/a/%2e%2e/b\"}",
+        "{\"path\": \"/a%00\"}",
+        "{\"path\": null}",
+        "{\"tag\": \"/profile/456\"}",
+        "{\"tag\": [\"a\"]}",
+        "{\"other\": true}",
+        "{\"all\": true",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(bodies); i++) {
+        struct api_purge purge;
+        struct error error = {0};
+
+        if (api_read_purge(server, bytes_of_string(bodies[i]), &arena, &purge, &error) == RESULT_OK)
+            print_error("taken: %s\n", bodies[i]);
+        assert_int_not_equal(
+            api_read_purge(server, bytes_of_string(bodies[i]), &arena, &purge, &error), RESULT_OK);
+        assert_non_null(strstr(error.text, "{\"all\": true}"));
+    }
+    struct api_purge purge;
+    assert_int_not_equal(api_read_purge(server, (struct bytes){0}, &arena, &purge, NULL),
+                         RESULT_OK);
+}
+
+static void the_status_is_one_object(void **state)
+{
+    static const char *const members[] = {"version", "uptime_s", "workers",
+                                          "listen",  "cache",    "upstreams"};
+    struct buffer text;
+
+    (void)state;
+    buffer_init(&text, 64 * 1024);
+    api_write_status(server, &text);
+    assert_false(text.failed);
+    cJSON *json = cJSON_ParseWithLength(text.data, text.length);
+    for (size_t i = 0; i < ARRAY_LENGTH(members); i++)
+        assert_true(cJSON_HasObjectItem(json, members[i]));
+    assert_int_equal(cJSON_GetArraySize(cJSON_GetObjectItem(json, "listen")), 1);
+    cJSON_Delete(json);
+    buffer_finish(&text);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_purge_is_of_all_of_a_path_or_of_a_tag),
+        cmocka_unit_test(anything_else_is_refused_with_a_word_of_help),
+        cmocka_unit_test(the_status_is_one_object),
+    };
+
+    return cmocka_run_group_tests(tests, server_make, server_drop);
+}
