@@ -1,10 +1,17 @@
-/* One call at a time an upstream, on main's loop. */
+/*
+ * One call at a time an upstream, on main's loop. What was learned is remembered: the account of a
+ * token, and the account that an upstream had last. Another account than that may have been changed
+ * meanwhile by writes that did not name it (the same one under another token, which only an
+ * identity call would tell): it is emptied before it is used.
+ */
 #include "gateway/identity.h"
 
 #include <assert.h>
 #include <cJSON.h>
 #include <event2/event.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/buffer.h"
 #include "base/memory.h"
@@ -12,6 +19,8 @@
 enum {
     IDENTITY_BODY_LIMIT_BYTES = 64 * 1024,
     IDENTITY_RETRY_S = 5,
+    IDENTITY_LAST_ROOM =
+        80, /* a longer name is cut: two that begin alike are emptied once too often */
 };
 
 /* One upstream being asked for. */
@@ -24,8 +33,10 @@ struct asking {
     struct buffer body;
     unsigned status;
     char hmac[TOKEN_HMAC_ROOM];
-    bool remembering; /* the job is with the writer */
-    bool dropped;     /* the settings have changed: its letter only frees it */
+    char last[IDENTITY_LAST_ROOM]; /* what the upstream's last account is remembered under */
+    char name[sizeof(((struct account *)0)->name)]; /* of the account that was found */
+    bool remembering;                               /* the job is with the writer */
+    bool dropped; /* the settings have changed: its letter only frees it */
 };
 
 struct identities {
@@ -55,34 +66,102 @@ static void asking_remove(struct asking *asking)
     *link = asking->next;
 }
 
-static void asking_settle(struct asking *asking, struct bytes name)
+/* It is known whose account it is: requests may use it. */
+static void asking_settle(struct asking *asking)
 {
-    struct account *account = cache_account(asking->owner->gate->cache, name);
+    struct account *account =
+        cache_account(asking->owner->gate->cache, bytes_of_string(asking->name));
 
     atomic_store_explicit(&asking->upstream->account, account, memory_order_release);
     log_info("upstream %s: account %s", asking->upstream->upstream.config->name, account->name);
+    asking_remove(asking);
+    asking_free(asking);
 }
 
-/* The account without an identity call. */
-static void asking_settle_by_token(struct asking *asking)
+/* Gives the writer a job of this asking's; the letter goes on, or only frees where settings have
+ * changed. */
+static void asking_post(struct asking *asking, enum cache_job_kind kind,
+                        void (*deliver)(struct letter *letter))
 {
-    const struct upstream_config *config = asking->upstream->upstream.config;
-    struct arena arena;
-
-    arena_init(&arena, 256);
-    asking_settle(asking, asking->upstream->upstream.token == NULL
-                              ? arena_format(&arena, "none/%s", config->url)
-                              : arena_format(&arena, "token/%s", asking->hmac));
-    arena_finish(&arena);
+    asking->remembering = true;
+    asking->job.letter.deliver = deliver;
+    asking->job.mailbox = asking->owner->mailbox;
+    asking->job.kind = kind;
+    cache_post(asking->owner->gate->cache, &asking->job);
 }
 
-static void asking_on_remembered(struct letter *letter)
+static void asking_remember(struct asking *asking, const char *under,
+                            void (*deliver)(struct letter *letter))
+{
+    asking->job.entry.key = bytes_of_string(asking->name);
+    asking->job.entry.vary = bytes_of_string(under);
+    asking_post(asking, CACHE_IDENTITY, deliver);
+}
+
+static void asking_on_last_remembered(struct letter *letter)
 {
     struct asking *asking = (struct asking *)letter;
 
-    if (!asking->dropped)
-        asking_remove(asking);
-    asking_free(asking);
+    if (asking->dropped)
+        asking_free(asking);
+    else
+        asking_settle(asking);
+}
+
+static void asking_on_emptied(struct letter *letter)
+{
+    struct asking *asking = (struct asking *)letter;
+
+    if (asking->dropped)
+        asking_free(asking);
+    else
+        asking_remember(asking, asking->last, asking_on_last_remembered);
+}
+
+/* The account's name was found. */
+static void asking_use(struct asking *asking)
+{
+    struct cache *cache = asking->owner->gate->cache;
+    char last[sizeof(asking->name)];
+
+    if (cache_identity(cache, asking->last, last, sizeof(last)) == RESULT_OK &&
+        strcmp(last, asking->name) == 0) {
+        asking_settle(asking);
+        return;
+    }
+    asking->job.account = cache_account(cache, bytes_of_string(asking->name));
+    asking->job.tags = (struct tags){.hashes = &asking->job.account->tag, .count = 1};
+    asking_post(asking, CACHE_INVALIDATE, asking_on_emptied);
+}
+
+static void asking_on_token_remembered(struct letter *letter)
+{
+    struct asking *asking = (struct asking *)letter;
+
+    if (asking->dropped)
+        asking_free(asking);
+    else
+        asking_use(asking);
+}
+
+static void asking_name(struct asking *asking, struct bytes name)
+{
+    (void)snprintf(asking->name, sizeof(asking->name), "%.*s", (int)name.length,
+                   name.data); /* cut is fine */
+}
+
+/* The account without an identity call. */
+static void asking_use_by_token(struct asking *asking)
+{
+    struct arena arena;
+
+    arena_init(&arena, 256);
+    asking_name(asking,
+                asking->upstream->upstream.token == NULL
+                    ? arena_format(&arena, "none/%s", asking->upstream->upstream.config->url)
+                    : arena_format(&arena, "token/%s", asking->hmac));
+    arena_finish(&arena);
+    asking_use(asking);
 }
 
 /* "preset/id" from the answer's body; empty: it does not say. */
@@ -102,21 +181,6 @@ static struct bytes identity_name(const struct asking *asking, struct arena *are
     return name;
 }
 
-static void asking_remember(struct asking *asking, struct bytes name)
-{
-    struct cache_job *job = &asking->job;
-
-    asking->remembering = true;
-    buffer_reset(&asking->body);
-    buffer_add(&asking->body, name);
-    job->letter.deliver = asking_on_remembered;
-    job->mailbox = asking->owner->mailbox;
-    job->kind = CACHE_IDENTITY;
-    job->entry.key = buffer_bytes(&asking->body);
-    job->entry.vary = bytes_of_string(asking->hmac);
-    cache_post(asking->owner->gate->cache, job);
-}
-
 static void asking_answered(struct asking *asking)
 {
     struct arena arena;
@@ -124,15 +188,13 @@ static void asking_answered(struct asking *asking)
     arena_init(&arena, 512);
     const struct bytes name = asking->status == 200 ? identity_name(asking, &arena) : BYTES("");
     if (name.length > 0) {
-        asking_settle(asking, name);
-        asking_remember(asking, name);
+        asking_name(asking, name);
+        asking_remember(asking, asking->hmac, asking_on_token_remembered);
     } else {
         log_warn("upstream %s: the identity call was answered %u without an id: the account is "
                  "told by the token alone",
                  asking->upstream->upstream.config->name, asking->status);
-        asking_settle_by_token(asking);
-        asking_remove(asking);
-        asking_free(asking);
+        asking_use_by_token(asking);
     }
     arena_finish(&arena);
 }
@@ -252,25 +314,23 @@ static void identities_ask(struct identities *identities, struct settings_upstre
     const struct upstream_config *config = upstream->upstream.config;
     const struct gate *gate = identities->gate;
     struct asking *asking = memory_take(1, sizeof(*asking));
-    char name[sizeof(((struct account *)0)->name)];
 
     asking->owner = identities;
     asking->upstream = upstream;
     buffer_init(&asking->body, IDENTITY_BODY_LIMIT_BYTES);
+    (void)snprintf(asking->last, sizeof(asking->last), "last/%s", config->name); /* cut is fine */
     token_hmac(upstream->upstream.token,
                gate->audit == NULL ? BYTES("postern") : audit_key(gate->audit), asking->hmac);
+    asking->next = identities->askings;
+    identities->askings = asking;
     if (config->preset == NULL || config->preset->identity_path == NULL ||
-        upstream->upstream.token == NULL) {
-        asking_settle_by_token(asking);
-        asking_free(asking);
-    } else if (cache_identity(gate->cache, asking->hmac, name, sizeof(name)) == RESULT_OK) {
-        asking_settle(asking, bytes_of_string(name));
-        asking_free(asking);
-    } else {
-        asking->next = identities->askings;
-        identities->askings = asking;
+        upstream->upstream.token == NULL)
+        asking_use_by_token(asking);
+    else if (cache_identity(gate->cache, asking->hmac, asking->name, sizeof(asking->name)) ==
+             RESULT_OK)
+        asking_use(asking);
+    else
         asking_call(asking);
-    }
 }
 
 void identities_find(struct identities *identities, struct settings *settings)

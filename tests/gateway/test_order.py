@@ -349,6 +349,33 @@ def test_rule_7_if_match_with_the_gates_own_etag_is_judged_in_the_gate(make_gate
     assert len(raw_upstream.calls_of("/thing", "PUT")) == 1
 
 
+def test_rule_7_if_none_match_of_a_write_with_the_gates_own_etag_is_judged_in_the_gate(make_gate, raw_upstream):
+    State(raw_upstream)
+    gate = make_gate(raw_upstream)
+    warm(gate)
+    etag = gate.get("/thing").headers["etag"]
+    assert gate.put("/thing", json={}, headers={"If-None-Match": etag}).status_code == 412
+    assert raw_upstream.calls_of("/thing", "PUT") == []
+    assert gate.put("/thing", json={}, headers={"If-None-Match": etag[:-3] + '00"'}).status_code == 200
+    assert raw_upstream.calls_of("/thing", "PUT")[0].field("If-None-Match") is None, "it never goes up"
+
+
+def test_a_token_that_comes_back_finds_nothing_from_before_the_other_ones_writes(make_gate, raw_upstream):
+    """Two tokens of one account, and no identity call to tell so."""
+    State(raw_upstream)
+    gate = make_gate(raw_upstream, upstreams={"copernica": {"preset": None, "inject": {"query": "access_token"}}})
+    warm(gate)
+    first = gate.token_file.read_text()
+    gate.token_file.write_text("another-" + first)
+    gate.hup()
+    until(lambda: gate.log_text().count("account token/") == 2)
+    assert gate.put("/thing", json={}).status_code == 200
+    gate.token_file.write_text(first)
+    gate.hup()
+    until(lambda: gate.log_text().count("account token/") == 3)
+    assert value(gate) == "new"
+
+
 def test_rule_7_if_match_with_the_upstreams_etag_goes_up(make_gate, raw_upstream):
     State(raw_upstream)
     gate = make_gate(raw_upstream)
