@@ -440,35 +440,46 @@ static bool names_own_etag(const struct fields *fields, struct bytes name)
     return false;
 }
 
-/* True: go on. The upstream does not know the gate's ETags: If-Match is judged on the stored answer
- * and taken out. */
+/* Whether the stored answer meets the request's conditions. What is not stored fresh meets none. */
+static bool stored_meets_conditions(struct exchange *exchange)
+{
+    const int64_t wall_us = clock_wall_us();
+    struct entry entry;
+
+    if (!cache_reader_keeps(exchange->worker->reader))
+        connection_keep_borrowed(exchange->connection);
+    if (exchange->account == NULL ||
+        cache_lookup(exchange->worker->reader, &exchange->query, exchange->arena, &entry) !=
+            RESULT_OK ||
+        !entry_is_fresh(&entry, wall_us))
+        return false;
+    const struct validators validators = validators_of(&entry.fields, wall_us / CLOCK_SECOND_US);
+    return condition_judge(exchange->request->method, &exchange->request->fields, &validators,
+                           wall_us / CLOCK_SECOND_US) == CONDITION_MET;
+}
+
+/*
+ * True: go on. The upstream does not know the gate's ETags: conditions that name one are judged on
+ * the stored answer and taken out; If-None-Match of a read only spares a body, so it is just taken
+ * out.
+ */
 static bool exchange_judge_own_etag(struct exchange *exchange)
 {
     const struct fields *asked = &exchange->request->fields;
-    struct entry entry;
+    const bool in_match = names_own_etag(asked, BYTES("If-Match"));
+    const bool in_none_match = names_own_etag(asked, BYTES("If-None-Match"));
+    const bool is_read = http_method_is_safe(exchange->request->method);
 
-    if (names_own_etag(asked, BYTES("If-None-Match")))
-        fields_remove(&exchange->sent, BYTES("If-None-Match"));
-    if (!names_own_etag(asked, BYTES("If-Match")))
-        return true;
-    if (!cache_reader_keeps(exchange->worker->reader))
-        connection_keep_borrowed(exchange->connection);
-    if (exchange->account != NULL &&
-        cache_lookup(exchange->worker->reader, &exchange->query, exchange->arena, &entry) ==
-            RESULT_OK &&
-        entry_is_fresh(&entry, clock_wall_us())) {
-        const struct validators validators =
-            validators_of(&entry.fields, clock_wall_us() / CLOCK_SECOND_US);
-
-        if (condition_judge(exchange->request->method, asked, &validators,
-                            clock_wall_us() / CLOCK_SECOND_US) == CONDITION_MET) {
-            fields_remove(&exchange->sent, BYTES("If-Match"));
-            return true;
-        }
+    if ((in_match || (in_none_match && !is_read)) && !stored_meets_conditions(exchange)) {
+        respond_problem(exchange, 412,
+                        "what the condition names is not what is stored now: read it again", 0);
+        return false;
     }
-    respond_problem(exchange, 412, "what If-Match names is not what is stored now: read it again",
-                    0);
-    return false;
+    if (in_match)
+        fields_remove(&exchange->sent, BYTES("If-Match"));
+    if (in_none_match)
+        fields_remove(&exchange->sent, BYTES("If-None-Match"));
+    return true;
 }
 
 /* --- from the connection --- */
