@@ -88,44 +88,58 @@ static int store_open_env(struct store *store, const char *path, uint64_t map_by
     return code;
 }
 
-/* Looks at every page of every tree, and every byte of every entry. Runs in a child: LMDB may
- * abort, or the kernel may kill it. */
-static int store_walk(const char *path, uint64_t map_bytes)
+/* Whether the file is as long as its pages say. */
+static bool env_is_whole(const struct store *store, const char *path)
 {
-    struct store store = {0};
-    MDB_txn *txn;
     MDB_envinfo info;
     MDB_stat stat_env;
     struct stat status;
 
-    if (store_open_env(&store, path, map_bytes) != 0 || mdb_env_info(store.env, &info) != 0 ||
-        mdb_env_stat(store.env, &stat_env) != 0 || stat(path, &status) == -1)
-        return 1;
-    if ((uint64_t)status.st_size < (info.me_last_pgno + 1) * stat_env.ms_psize)
-        return 1;
-    if (mdb_txn_begin(store.env, NULL, MDB_RDONLY, &txn) != 0)
-        return 1;
-    const MDB_dbi databases[] = {store.entries, store.accounts, store.intents, store.meta};
-    for (size_t i = 0; i < ARRAY_LENGTH(databases); i++) {
-        MDB_cursor *cursor;
-        MDB_val key, value;
-        MDB_stat stat_db;
-        size_t count = 0;
-        int code;
+    return mdb_env_info(store->env, &info) == 0 && mdb_env_stat(store->env, &stat_env) == 0 &&
+           stat(path, &status) == 0 &&
+           (uint64_t)status.st_size >= (info.me_last_pgno + 1) * stat_env.ms_psize;
+}
 
-        if (mdb_stat(txn, databases[i], &stat_db) != 0 ||
-            mdb_cursor_open(txn, databases[i], &cursor) != 0)
-            return 1;
-        while ((code = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) == 0) {
-            if (databases[i] == store.entries &&
-                !entry_is_intact(bytes_of(value.mv_data, value.mv_size)))
-                return 1;
-            count++;
-        }
-        if (code != MDB_NOTFOUND || count != stat_db.ms_entries)
-            return 1;
+static bool database_is_sound(const struct store *store, MDB_txn *txn, MDB_dbi database)
+{
+    MDB_cursor *cursor;
+    MDB_val key, value;
+    MDB_stat stat_db;
+    size_t count = 0;
+    int code;
+    bool intact = true;
+
+    if (mdb_stat(txn, database, &stat_db) != 0 || mdb_cursor_open(txn, database, &cursor) != 0)
+        return false;
+    while (intact && (code = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) == 0) {
+        if (database == store->entries)
+            intact = entry_is_intact(bytes_of(value.mv_data, value.mv_size));
+        count++;
     }
-    return 0;
+    mdb_cursor_close(cursor);
+    return intact && code == MDB_NOTFOUND && count == stat_db.ms_entries;
+}
+
+/* Looks at every page of every tree, and every byte of every entry. Runs in a child: LMDB may
+ * abort, or the kernel may kill it. */
+static bool store_walk(const char *path, uint64_t map_bytes)
+{
+    struct store store = {0};
+    MDB_txn *txn;
+
+    if (store_open_env(&store, path, map_bytes) != 0)
+        return false;
+    bool sound =
+        env_is_whole(&store, path) && mdb_txn_begin(store.env, NULL, MDB_RDONLY, &txn) == 0;
+    if (sound) {
+        const MDB_dbi databases[] = {store.entries, store.accounts, store.intents, store.meta};
+
+        for (size_t i = 0; i < ARRAY_LENGTH(databases) && sound; i++)
+            sound = database_is_sound(&store, txn, databases[i]);
+        mdb_txn_abort(txn);
+    }
+    mdb_env_close(store.env);
+    return sound;
 }
 
 /* Whether an existing file holds together. */
@@ -142,7 +156,7 @@ static bool store_is_sound(const char *path, uint64_t map_bytes)
     if (child == 0) {
         (void)!freopen("/dev/null", "w",
                        stderr); /* LMDB's assertions are no news: the gate tells */
-        _exit(store_walk(path, map_bytes));
+        _exit(store_walk(path, map_bytes) ? 0 : 1);
     }
     while (waitpid(child, &told, 0) == -1 && errno == EINTR)
         ;
