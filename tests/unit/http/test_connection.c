@@ -348,6 +348,26 @@ static void what_is_held_does_not_leave(void **state)
     client_close(&client);
 }
 
+static void what_was_held_leaves_when_the_answer_is_aborted(void **state)
+{
+    struct client client = client_open();
+    const struct fields none = {0};
+
+    (void)state;
+    client_say_text(&client, "GET /later HTTP/1.1\r\n" HOST "\r\n");
+    idle(&client);
+    struct connection *later = handling.later;
+    connection_answer(later, 200, &none, 9);
+    connection_answer_body(later, BYTES("held"));
+    connection_hold(later, true);
+    connection_settle(later);
+    connection_answer_abort(later);
+    connection_settle(later);
+    client_await_end(&client);
+    assert_true(bytes_equal(heard_body(&client), BYTES("held")));
+    client_close(&client);
+}
+
 static void borrowed_bytes_are_kept_when_the_socket_takes_no_more(void **state)
 {
     struct client client = client_open();
@@ -365,13 +385,13 @@ static void borrowed_bytes_are_kept_when_the_socket_takes_no_more(void **state)
     connection_answer_body_borrowed(later, bytes_of(map, size));
     connection_answer_end(later);
     connection_settle(later);
-    memset(map, 'x', size);
-    free(map); /* the event is over */
+    memset(map, 'x', size); /* the event is over */
     client_await_end(&client);
     const struct bytes body = heard_body(&client);
     assert_int_equal(body.length, size);
     for (size_t i = 0; i < size; i++)
         assert_true(body.data[i] == 'm');
+    free(map);
     client_close(&client);
 }
 
@@ -472,6 +492,7 @@ int main(void)
         WITH_HANDLING(a_half_closed_client_still_gets_its_answer),
         WITH_HANDLING(a_slow_client_holds_the_answer_back),
         WITH_HANDLING(what_is_held_does_not_leave),
+        WITH_HANDLING(what_was_held_leaves_when_the_answer_is_aborted),
         WITH_HANDLING(borrowed_bytes_are_kept_when_the_socket_takes_no_more),
         WITH_HANDLING(a_client_that_takes_nothing_is_dropped_at_the_bound),
         WITH_HANDLING(what_never_became_a_request_is_refused_and_closed),
