@@ -92,6 +92,7 @@ static void say(const struct configuration *configuration, const struct upstream
                  allowed ? "allowed" : "refused: 403");
     if (!http_method_is_safe(request->method)) {
         (void)puts("invalidates  account: every stored answer of it");
+        (void)printf("settle       %g s\n", rule.settle_us > 0 ? (double)rule.settle_us / 1e6 : 0);
         return;
     }
     say_read(configuration, &rule);

@@ -49,21 +49,24 @@ static const struct member rule_members[] = {
     {.name = "negative_ttl",
      .read = reader_duration,
      .offset = offsetof(struct cache_rule, negative_ttl_us)},
+    {.name = "settle", .read = reader_duration, .offset = offsetof(struct cache_rule, settle_us)},
     {.name = "override", .read = reader_flag, .offset = offsetof(struct cache_rule, override)},
     {.name = "store", .read = reader_flag, .offset = offsetof(struct cache_rule, store)},
 };
 
 static void rule_read(struct reader *reader, const cJSON *item, struct cache_rule *rule)
 {
-    *rule = (struct cache_rule){.ttl_us = -1, .negative_ttl_us = -1, .store = true};
+    *rule =
+        (struct cache_rule){.ttl_us = -1, .negative_ttl_us = -1, .settle_us = -1, .store = true};
     if (!reader_members(reader, item, rule_members, ARRAY_LENGTH(rule_members), rule))
         return;
     rule->store_said = reader_member(item, "store") != NULL;
     if (reader_member(item, "override") != NULL && reader_member(item, "ttl") == NULL)
         reader_fault(reader, item, "\"override\" needs a \"ttl\" beside it");
     if (reader_member(item, "ttl") == NULL && reader_member(item, "negative_ttl") == NULL &&
-        reader_member(item, "store") == NULL)
-        reader_fault(reader, item, "decides nothing: add \"ttl\", \"negative_ttl\" or \"store\"");
+        reader_member(item, "settle") == NULL && reader_member(item, "store") == NULL)
+        reader_fault(reader, item,
+                     "decides nothing: add \"ttl\", \"negative_ttl\", \"settle\" or \"store\"");
 }
 
 void cache_rules_read(struct reader *reader, const cJSON *item, const struct cache_rule **rules,

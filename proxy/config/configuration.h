@@ -56,6 +56,7 @@ struct cache_rule {
     struct bytes match_text;
     int64_t ttl_us;          /* -1: not said here */
     int64_t negative_ttl_us; /* 404 and 410; -1: not said here */
+    int64_t settle_us;       /* writes: how long they go on after their answer; -1: not said here */
     bool override;           /* ttl even where the answer says otherwise, no-store included */
     bool store;              /* false: never stored, never collapsed */
     bool store_said;         /* whether the rule says `store` at all; unsaid is true */

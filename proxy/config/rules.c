@@ -41,6 +41,8 @@ static void rule_join(struct cache_rule *whole, const struct cache_rule *rule)
     }
     if (whole->negative_ttl_us < 0)
         whole->negative_ttl_us = rule->negative_ttl_us;
+    if (whole->settle_us < 0)
+        whole->settle_us = rule->settle_us;
 }
 
 struct cache_rule rules_apply(const struct configuration *configuration,
@@ -51,7 +53,7 @@ struct cache_rule rules_apply(const struct configuration *configuration,
     const size_t own = configuration->cache_rule_count;
     const size_t count = own + (preset != NULL ? preset->rule_count : 0);
     const uint64_t marks = pattern_marks(path);
-    struct cache_rule whole = {.ttl_us = -1, .negative_ttl_us = -1, .store = true};
+    struct cache_rule whole = {.ttl_us = -1, .negative_ttl_us = -1, .settle_us = -1, .store = true};
 
     for (size_t i = 0; i < count; i++) {
         const struct cache_rule *rule =

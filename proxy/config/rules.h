@@ -8,8 +8,8 @@
  * All matching rules as one: goes through configuration.cache_rules, then through the rules of the
  * upstream's preset, and takes each thing from the first that matches and says it (override
  * together with ttl). What none says stays unsaid: ttl_us and negative_ttl_us -1 (the cache block
- * decides), store true. match and match_text are those of the rule that said the ttl, else those of
- * the first that matched; empty where none did.
+ * decides), settle_us -1 (as 0), store true. match and match_text are those of the rule that said
+ * the ttl, else those of the first that matched; empty where none did.
  *
  * `path` is normalised and without version prefix; `query` is normalised, without '?'. `arena` is
  * for scratch. The result borrows from the configuration.

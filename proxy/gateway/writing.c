@@ -52,6 +52,7 @@ struct writing {
     enum writing_step step;
     unsigned guards_due;
     bool guards_failed, intent_kept;
+    int64_t settle_us; /* the rule's; -1: none */
 
     struct buffer upload;
     bool upload_ended, upload_broken;
@@ -98,6 +99,7 @@ static struct writing *writing_create(struct exchange *exchange)
     writing->upstream = exchange->upstream;
     writing->account = exchange->account;
     writing->exchange = exchange;
+    writing->settle_us = exchange->rule.settle_us;
     writing->upload_ended = exchange->request->body_bytes == 0;
     arena_init(&writing->arena, WRITING_ARENA_BYTES);
     buffer_init(&writing->upload, WRITING_UPLOAD_LIMIT_BYTES);
@@ -254,16 +256,22 @@ static bool write_had_no_effect(const struct writing *writing)
 
 /*
  * Rules 8 and 9: how long what it changed may still be changing. 502 and 504 say that nobody knows;
- * so does the 503 of a load balancer; 202 says that it goes on.
+ * so does the 503 of a load balancer; 202 says that it goes on, and so may a rule, with its
+ * `settle`. Before it is sent: how long that is if the gate ends before the write does (rule 10).
  */
 static int64_t write_quarantine_us(const struct writing *writing)
 {
     const int64_t total_us = writing->upstream->upstream.config->total_timeout_us;
     const unsigned status = writing->response.status;
+    int64_t quarantine_us = 0;
 
-    if (writing->ended && writing->end.outcome != FETCH_DONE)
-        return total_us;
-    return status == 202 || status == 502 || status == 503 || status == 504 ? total_us : 0;
+    if (writing->step == WRITING_GUARDING ||
+        (writing->ended && writing->end.outcome != FETCH_DONE) || status == 202 || status == 502 ||
+        status == 503 || status == 504)
+        quarantine_us = total_us;
+    if (writing->settle_us > quarantine_us && !write_had_no_effect(writing))
+        quarantine_us = writing->settle_us;
+    return quarantine_us;
 }
 
 static void writing_post(struct writing *writing, enum cache_job_kind kind,
@@ -279,8 +287,7 @@ static void writing_post(struct writing *writing, enum cache_job_kind kind,
     job->tags = writing->account == NULL
                     ? (struct tags){0}
                     : (struct tags){.hashes = &writing->account->tag, .count = 1};
-    job->quarantine_us = kind == CACHE_INTENT ? writing->upstream->upstream.config->total_timeout_us
-                                              : write_quarantine_us(writing);
+    job->quarantine_us = write_quarantine_us(writing);
     job->keeps_intent = writing->step == WRITING_OPENING;
     cache_post(writing->worker->gate->cache, job);
 }
