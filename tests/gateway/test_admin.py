@@ -393,6 +393,9 @@ def test_explain_says_how_the_gate_sees_a_request(make_gate, sandbox):
     assert explained(gate.config, "GET", "http://gate.test/v2/profile/1")["url"] == "/v2/profile/1"
     refused = explained(gate.config, "PUT", "/profile/1/fields", "--client", "shop")
     assert refused["permission"] == "refused: 403" and refused["invalidates"].startswith("account")
+    assert refused["settle"] == "0 s"
+    assert explained(gate.config, "POST", "/v2/view/5/rebuild")["settle"] == "300 s"
+    assert explained(gate.config, "PUT", "/database/5/profiles?async=1")["settle"] == "300 s"
     assert explained(gate.config, "GET", "/profile/%2e%2e/x")["url"].startswith("refused: 400")
     assert sandbox.calls()["total"] == 0
 

@@ -568,6 +568,78 @@ def test_rule_9_a_202_is_followed_by_a_quarantine(make_gate, raw_upstream):
     assert fresh_for(hit_of(gate)) <= 60, "quarantines are kept over restarts"
 
 
+SLOW = {"rules": [{"match": "/slow/**", "settle": "60s"}, {"match": "/**", "ttl": "1h"}]}
+
+
+def no_content(state, call):
+    call.body
+    state.value = "half"
+    call.send(b"HTTP/1.1 204 No Content\r\n\r\n")
+
+
+@pytest.mark.parametrize("target, longest", [("/slow/thing", 60), ("/v2/slow/thing", 60), ("/thing?async=1", 300),
+                                             ("/view/5/rebuild", 300)])
+def test_rule_9_a_rules_settle_is_a_quarantine_after_any_answer(make_gate, raw_upstream, target, longest):
+    State(raw_upstream, no_content)
+    gate = quarantined(make_gate, raw_upstream, "1s", cache=SLOW)
+    warm(gate)
+    assert gate.put(target, json={}).status_code == 204
+    assert value(gate) == "half"
+    assert longest - 30 <= fresh_for(hit_of(gate)) <= longest
+    gate.restart()
+    assert fresh_for(hit_of(gate)) <= longest
+    assert gate.put("/thing", json={}).status_code == 204
+    value(gate)
+    assert fresh_for(hit_of(gate)) <= longest, "a write without one does not end it"
+
+
+def test_rule_9_what_was_read_while_a_write_went_on_is_read_anew_when_it_has_settled(make_gate, raw_upstream):
+    state = State(raw_upstream, no_content)
+    gate = make_gate(raw_upstream, cache={"rules": [{"match": "/slow/**", "settle": "2s"}, *SLOW["rules"][1:]]})
+    assert gate.put("/slow/thing", json={}).status_code == 204
+    value(gate)
+    state.value = "whole"
+    until(lambda: value(gate) == "whole", "the settle's end")
+    until(lambda: (fresh_for(hit_of(gate)) or 0) > 3000, "the usual freshness, after it")
+
+
+def test_rule_9_a_longer_settle_holds_where_the_outcome_is_unknown(make_gate, raw_upstream):
+    State(raw_upstream, close_after_receiving)
+    gate = quarantined(make_gate, raw_upstream, "5s", cache=SLOW)
+    assert gate.put("/slow/thing", json={}).status_code == 502
+    value(gate)
+    assert 10 < fresh_for(hit_of(gate)) <= 60
+
+
+def test_rule_9_a_longer_settle_holds_for_an_intent_that_is_found_at_start(make_gate, raw_upstream):
+    hang = threading.Event()
+
+    def on_write(state, call):
+        call.body
+        call.hold(hang)
+
+    State(raw_upstream, on_write)
+    gate = quarantined(make_gate, raw_upstream, "5s", cache=SLOW)
+    with gate.wire() as wire:
+        wire.send(put("/slow/thing"))
+        raw_upstream.wait_for("/slow/thing")
+        gate.kill()
+    hang.set()
+    gate.start()
+    value(gate)
+    assert 10 < fresh_for(hit_of(gate)) <= 60
+
+
+@pytest.mark.parametrize("target, status", [("/thing", 200), ("/slow/thing", 403)])
+def test_rule_9_writes_that_no_rule_names_or_that_were_refused_leave_no_quarantine(make_gate, raw_upstream,
+                                                                                  target, status):
+    State(raw_upstream, lambda state, call: call.body is None or call.reply(status=status))
+    gate = make_gate(raw_upstream, cache=SLOW)
+    assert gate.put(target, json={}).status_code == status
+    value(gate)
+    assert fresh_for(hit_of(gate)) > 3000
+
+
 # --- 10: what is found at start ---
 
 

@@ -294,7 +294,8 @@ static void the_cache_is_read(void **state)
         WITH("\"cache\": {\"max_size\": \"1MiB\", \"ttl\": \"0s\", \"unmatched_writes\": \"path\","
              "\"rules\": [{\"match\": \"/a/**\", \"ttl\": \"1h\", \"override\": true},"
              "{\"match\": \"/b\", \"store\": false, \"parameter\": \"x=y=z\"},"
-             "{\"match\": \"/c\", \"negative_ttl\": \"1s\", \"parameter\": \"report\"}]}"));
+             "{\"match\": \"/c\", \"negative_ttl\": \"1s\", \"parameter\": \"report\"},"
+             "{\"match\": \"/d\", \"settle\": \"5m\"}]}"));
     const struct cache_rule *rules = read->cache_rules;
 
     (void)state;
@@ -302,7 +303,7 @@ static void the_cache_is_read(void **state)
     assert_int_equal(read->cache_max_object_bytes, 1 << 18); /* its default would not fit */
     assert_int_equal(read->ttl_us, 0);
     assert_int_equal(read->unmatched_writes, UNMATCHED_PATH);
-    assert_int_equal(read->cache_rule_count, 3);
+    assert_int_equal(read->cache_rule_count, 4);
     assert_true(bytes_equal(rules[0].match_text, BYTES("/a/**")));
     assert_true(rules[0].override && rules[0].store && !rules[0].store_said);
     assert_int_equal(rules[0].negative_ttl_us, -1);
@@ -312,6 +313,9 @@ static void the_cache_is_read(void **state)
     assert_int_equal(rules[1].ttl_us, -1);
     assert_true(rules[2].parameter.any_value);
     assert_int_equal(rules[2].negative_ttl_us, CLOCK_SECOND_US);
+    assert_int_equal(rules[2].settle_us, -1);
+    assert_int_equal(rules[3].settle_us, 300 * CLOCK_SECOND_US);
+    assert_true(rules[3].ttl_us == -1 && rules[3].store && !rules[3].store_said);
     configuration_release(read);
 }
 

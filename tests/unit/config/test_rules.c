@@ -55,6 +55,24 @@ static void the_first_rule_that_says_a_thing_decides_it(void **state)
     configuration_release(read);
 }
 
+static void settle_is_taken_from_the_first_rule_that_says_it(void **state)
+{
+    struct configuration *read =
+        reading("{" COPERNICA ", \"cache\": {\"rules\": [{\"match\": \"/a\", \"ttl\": \"1s\"},"
+                "{\"match\": \"/a\", \"settle\": \"2s\"}, {\"match\": \"/a\", \"settle\": \"3s\"},"
+                "{\"match\": \"/rule/*\", \"settle\": \"0s\"}]}}");
+    const struct cache_rule rule = rule_of(read, "/a", "");
+
+    (void)state;
+    assert_int_equal(rule.settle_us, 2 * CLOCK_SECOND_US);
+    assert_int_equal(rule.ttl_us, CLOCK_SECOND_US);
+    assert_true(rule.store && !rule.store_said);
+    assert_int_equal(rule_of(read, "/a", "async=1").settle_us, 2 * CLOCK_SECOND_US);
+    assert_int_equal(rule_of(read, "/rule/3", "").settle_us, 0); /* the preset says more */
+    assert_int_equal(rule_of(read, "/b", "").settle_us, -1);
+    configuration_release(read);
+}
+
 static void without_a_rule_nothing_is_said(void **state)
 {
     struct configuration *read = reading("{" BARE "}");
@@ -63,6 +81,7 @@ static void without_a_rule_nothing_is_said(void **state)
     (void)state;
     assert_true(rule.store && !rule.store_said && !rule.override);
     assert_int_equal(rule.ttl_us, -1);
+    assert_int_equal(rule.settle_us, -1);
     assert_int_equal(rule.match_text.length, 0);
     configuration_release(read);
 }
@@ -158,6 +177,48 @@ static void copernica_is_known(void **state)
     configuration_release(read);
 }
 
+static void copernica_s_writes_that_go_on_after_their_answer_are_known(void **state)
+{
+    static const struct {
+        const char *path, *query;
+        int settle_s; /* -1: over when they are answered */
+    } rows[] = {
+        {"/database/5/profiles", "fields[]=ID==3&async=1", 300},
+        {"/database/5/profiles", "async", 300},
+        {"/database/5/profiles", "ASYNC=0", 300},
+        {"/database/5/profiles", "fields[]=async==1", -1},
+        {"/database/5/copy", "", 600},
+        {"/database/5/copy", "async=1", 600},
+        {"/view/5/copy", "", 600},
+        {"/view/5/rebuild", "", 300},
+        {"/view/5/rules", "", 300},
+        {"/view/5/rule/6", "", 300},
+        {"/rule/6", "", 300},
+        {"/rule/6/conditions", "", 300},
+        {"/condition/date/6", "", 300},
+        {"/miniview/5/rebuild", "", 300},
+        {"/miniview/5/rules", "", 300},
+        {"/miniview/5/minirules", "", 300},
+        {"/minirule/6", "", 300},
+        {"/minicondition/date/6", "", 300},
+        {"/imports", "", 900},
+        {"/profile/7/datarequest", "", -1},
+        {"/profile/7/fields", "", -1},
+        {"/view/5", "", -1},
+        {"/database/copy", "", -1},
+    };
+    struct configuration *read = reading("{" COPERNICA "}");
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        const int64_t settle_us = rule_of(read, rows[i].path, rows[i].query).settle_us;
+
+        if ((settle_us < 0 ? -1 : settle_us / CLOCK_SECOND_US) != rows[i].settle_s)
+            fail_msg("%s?%s: %lld", rows[i].path, rows[i].query, (long long)settle_us);
+    }
+    configuration_release(read);
+}
+
 static void an_operator_s_ttl_leaves_the_preset_s_prohibitions(void **state)
 {
     struct configuration *read =
@@ -215,9 +276,11 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_first_rule_that_says_a_thing_decides_it),
+        cmocka_unit_test(settle_is_taken_from_the_first_rule_that_says_it),
         cmocka_unit_test(without_a_rule_nothing_is_said),
         cmocka_unit_test(conditions_look_at_decoded_parameters),
         cmocka_unit_test(copernica_is_known),
+        cmocka_unit_test(copernica_s_writes_that_go_on_after_their_answer_are_known),
         cmocka_unit_test(an_operator_s_ttl_leaves_the_preset_s_prohibitions),
         cmocka_unit_test(only_sure_defaults_of_copernica_are_dropped),
     };
