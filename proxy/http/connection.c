@@ -221,8 +221,13 @@ static bool connection_wants_input(const struct connection *connection)
     if (connection->state == CONNECTION_SERVING && connection->body_wanted &&
         connection->body_paused && !connection->answer_ended)
         return false;
-    return connection->input.length < CONNECTION_READ_BYTES ||
-           connection->state == CONNECTION_READING;
+    if (connection->input.length < CONNECTION_READ_BYTES)
+        return true;
+    /* a head longer than one read; behind answers that wait for the client, its requests wait too
+     */
+    return connection->state == CONNECTION_READING &&
+           connection->output.unsent_bytes <= CONNECTION_HIGH_BYTES &&
+           connection->input.length <= CONNECTION_INPUT_LIMIT_BYTES - CONNECTION_READ_BYTES;
 }
 
 /* One read; false when the peer is gone. */
