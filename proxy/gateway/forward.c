@@ -7,7 +7,10 @@ static const char *const always[] = {
 };
 
 static const char *const conditions[] = {
-    "If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since", "If-Range", "Range",
+    "If-Match",
+    "If-None-Match",
+    "If-Modified-Since",
+    "If-Unmodified-Since",
 };
 
 static const char *const never[] = {
@@ -29,6 +32,8 @@ static const char *const never[] = {
     "Expect",
     "Accept-Encoding",
     "HTTP2-Settings",
+    "Range",
+    "If-Range", /* in parts of an answer the token could not be found */
     "Via",
     "X-Request-Id",
 };

@@ -15,6 +15,21 @@ static bool coding_can_be_undone(struct bytes coding)
            bytes_equal_nocase(coding, BYTES("deflate"));
 }
 
+/* One of them, once; identity beside it says nothing. */
+static bool codings_can_be_undone(struct bytes list)
+{
+    struct bytes coding;
+    size_t known = 0, unknown = 0;
+
+    while (list_next(&list, &coding)) {
+        if (bytes_equal_nocase(coding, BYTES("identity")))
+            continue;
+        known += coding_can_be_undone(coding);
+        unknown += !coding_can_be_undone(coding);
+    }
+    return known == 1 && unknown == 0;
+}
+
 static void head_to_decoded(struct arena *arena, struct response *response)
 {
     struct field *etag;
@@ -30,10 +45,7 @@ static void head_to_decoded(struct arena *arena, struct response *response)
 
 void decode_begin(struct decode *decode, struct arena *arena, struct response *response)
 {
-    const struct field *coding = fields_find(&response->fields, BYTES("Content-Encoding"));
-
-    if (coding == NULL || fields_count(&response->fields, BYTES("Content-Encoding")) > 1 ||
-        !coding_can_be_undone(coding->value))
+    if (!codings_can_be_undone(fields_joined(&response->fields, arena, BYTES("Content-Encoding"))))
         return;
     if (inflateInit2(&decode->stream, DECODE_ANY_HEADER) != Z_OK)
         memory_exhausted(); /* zlib fails here for nothing else */
@@ -42,22 +54,26 @@ void decode_begin(struct decode *decode, struct arena *arena, struct response *r
 }
 
 enum result decode_feed(struct decode *decode, struct bytes part,
-                        void (*give)(void *context, struct bytes piece), void *context)
+                        bool (*give)(void *context, struct bytes piece), void *context)
 {
     unsigned char piece[DECODE_PIECE_BYTES];
     int code = Z_OK;
 
+    decode->begun = true;
     decode->stream.next_in = (unsigned char *)part.data;
     decode->stream.avail_in = (unsigned)part.length;
     do {
+        if (decode->ended) /* gzip may come in several members (RFC 1952 §2.2) */
+            (void)inflateReset(&decode->stream); /* begun: cannot fail */
         decode->stream.next_out = piece;
         decode->stream.avail_out = sizeof(piece);
-        code = decode->ended ? Z_DATA_ERROR : inflate(&decode->stream, Z_NO_FLUSH);
-        decode->ended |= code == Z_STREAM_END;
+        code = inflate(&decode->stream, Z_NO_FLUSH);
+        decode->ended = code == Z_STREAM_END;
         if (code != Z_OK && code != Z_STREAM_END && code != Z_BUF_ERROR)
             return RESULT_INVALID;
-        if (sizeof(piece) > decode->stream.avail_out)
-            give(context, bytes_of(piece, sizeof(piece) - decode->stream.avail_out));
+        const struct bytes given = bytes_of(piece, sizeof(piece) - decode->stream.avail_out);
+        if (given.length > 0 && !give(context, given))
+            return RESULT_LIMIT;
     } while (decode->stream.avail_in > 0 || (decode->stream.avail_out == 0 && !decode->ended));
     return RESULT_OK;
 }
@@ -65,8 +81,7 @@ enum result decode_feed(struct decode *decode, struct bytes part,
 enum result decode_end(const struct decode *decode)
 {
     /* an empty body is no coded stream, and none is missed: HEAD, 204, 304 */
-    return !decode->active || decode->ended || decode->stream.total_in == 0 ? RESULT_OK
-                                                                            : RESULT_INVALID;
+    return !decode->active || decode->ended || !decode->begun ? RESULT_OK : RESULT_INVALID;
 }
 
 void decode_finish(struct decode *decode)

@@ -14,7 +14,8 @@
 struct decode {
     z_stream stream;
     bool active;
-    bool ended; /* the coded stream is whole */
+    bool begun; /* some of the coded stream came */
+    bool ended; /* it is whole as far as it came */
 };
 
 /*
@@ -25,11 +26,12 @@ struct decode {
 void decode_begin(struct decode *decode, struct arena *arena, struct response *response);
 
 /*
- * Decodes a part and hands what comes out to `give`, piece by piece. RESULT_INVALID: not what its
+ * Decodes a part and hands what comes out to `give`, piece by piece, until that says false
+ * (RESULT_LIMIT). RESULT_INVALID: not what its
  * coding says.
  */
 MUST_USE enum result decode_feed(struct decode *decode, struct bytes part,
-                                 void (*give)(void *context, struct bytes piece), void *context);
+                                 bool (*give)(void *context, struct bytes piece), void *context);
 
 /* The body is at its end: RESULT_INVALID where the coded stream is not. */
 MUST_USE enum result decode_end(const struct decode *decode);

@@ -79,6 +79,20 @@ static void fetch_clean_fields(struct fetch *fetch, struct fields *fields)
     }
 }
 
+/* For a callback of libcurl's: ends the call, and says why. */
+static size_t fetch_fail(struct fetch *fetch, const char *why)
+{
+    (void)snprintf(fetch->detail, sizeof(fetch->detail), "%s", why);
+    return CURL_WRITEFUNC_ERROR;
+}
+
+/* Range never goes up (in parts of an answer the token could not be found), conditions not always.
+ */
+static bool response_is_unasked(const struct fetch *fetch)
+{
+    return fetch->response.status == 206 || (fetch->response.status == 304 && !fetch->conditional);
+}
+
 /* libcurl: a line of a head, or of trailers. */
 static size_t fetch_on_header(char *data, size_t size, size_t count, void *context)
 {
@@ -96,6 +110,9 @@ static size_t fetch_on_header(char *data, size_t size, size_t count, void *conte
                        result_text(result));
         return CURL_WRITEFUNC_ERROR;
     }
+    if (response_is_unasked(fetch))
+        return fetch_fail(fetch,
+                          "the upstream answered with a part, or 304, and was asked for neither");
     fetch_clean_fields(fetch, &fetch->response.fields);
     if (fetch->upstream.token != NULL)
         decode_begin(&fetch->decode, &fetch->arena, &fetch->response);
@@ -106,26 +123,21 @@ static size_t fetch_on_header(char *data, size_t size, size_t count, void *conte
 
 static void fetch_give(struct fetch *fetch)
 {
-    assert(!fetch->scrubbed.failed); /* a piece and what scrub may hold back are smaller */
     if (fetch->scrubbed.length > 0 && !fetch->cancelled)
         fetch->handler->on_body(fetch->context, buffer_bytes(&fetch->scrubbed));
     buffer_reset(&fetch->scrubbed);
 }
 
-/* A piece of the body, in the clear. */
-static void fetch_on_decoded(void *context, struct bytes piece)
+/* A piece of the body, in the clear. False: there is no room for what it became, or nobody wants
+ * it. */
+static bool fetch_on_decoded(void *context, struct bytes piece)
 {
     struct fetch *fetch = context;
 
     scrub_feed(&fetch->scrub, piece, &fetch->scrubbed);
-    fetch_give(fetch);
-}
-
-/* For a callback of libcurl's: ends the call, and says why. */
-static size_t fetch_fail(struct fetch *fetch, const char *why)
-{
-    (void)snprintf(fetch->detail, sizeof(fetch->detail), "%s", why);
-    return CURL_WRITEFUNC_ERROR;
+    if (!fetch->paused)
+        fetch_give(fetch);
+    return !fetch->scrubbed.failed && !fetch->cancelled;
 }
 
 /* libcurl: a part of the body. */
@@ -140,11 +152,11 @@ static size_t fetch_on_body(char *data, size_t size, size_t count, void *context
         return CURL_WRITEFUNC_PAUSE;
     fetch_progress(fetch);
     if (!fetch->decode.active)
-        fetch_on_decoded(fetch, bytes_of(data, length));
+        (void)fetch_on_decoded(fetch, bytes_of(data, length)); /* one piece always fits */
     else if (decode_feed(&fetch->decode, bytes_of(data, length), fetch_on_decoded, fetch) !=
              RESULT_OK)
-        return fetch_fail(fetch,
-                          "the upstream's body is not in the content coding that its head names");
+        return fetch_fail(fetch, "the upstream's body is not in the content coding that its head "
+                                 "names, or grows too much");
     return fetch->cancelled ? CURL_WRITEFUNC_ERROR : length;
 }
 
@@ -334,6 +346,8 @@ struct fetch *fetch_start(struct fetcher *fetcher, const struct upstream *upstre
     fetch->context = context;
     fetch->safe = request->safe;
     fetch->streams = request->streams;
+    fetch->conditional = fields_find(request->fields, BYTES("If-None-Match")) != NULL ||
+                         fields_find(request->fields, BYTES("If-Modified-Since")) != NULL;
     arena_init(&fetch->arena, FETCH_ARENA_BYTES);
     response_head_init(&fetch->head);
     buffer_init(&fetch->scrubbed, FETCH_SCRUBBED_LIMIT_BYTES);
@@ -419,7 +433,8 @@ void fetch_discard(struct fetch *fetch)
 
 static enum fetch_outcome outcome_of(const struct fetch *fetch, CURLcode code)
 {
-    if (code == CURLE_OK && fetch->head.whole && decode_end(&fetch->decode) == RESULT_OK)
+    if (code == CURLE_OK && fetch->head.whole && !fetch->scrubbed.failed &&
+        decode_end(&fetch->decode) == RESULT_OK)
         return FETCH_DONE;
     if (!fetch->sent)
         return fetch->admitted ? FETCH_NOT_SENT : FETCH_REFUSED;
@@ -465,6 +480,9 @@ void fetch_resume(struct fetch *fetch)
         return;
     fetch->paused = false;
     fetch_progress(fetch);
+    fetch_give(fetch); /* what a coded part became while it was held back */
+    if (fetch->paused)
+        return;
     fetch_loop_go_on(fetch);
 }
 

@@ -29,10 +29,11 @@ struct fetch {
     struct buffer scrubbed;
 
     bool safe, streams;
-    bool queued;   /* waits, or waited, for the budget */
-    bool admitted; /* the budget counts it */
-    bool added;    /* libcurl drives it */
-    bool sent;     /* PREREQ fired */
+    bool conditional; /* it asks for 304 where nothing has changed */
+    bool queued;      /* waits, or waited, for the budget */
+    bool admitted;    /* the budget counts it */
+    bool added;       /* libcurl drives it */
+    bool sent;        /* PREREQ fired */
     bool paused, upload_paused;
     bool cancelled; /* no handler is called any more */
     bool is_doomed;

@@ -23,7 +23,7 @@ struct token {
 static bool token_is_acceptable(struct bytes text)
 {
     for (size_t i = 0; i < text.length; i++)
-        if (text.data[i] < 0x20 || text.data[i] > 0x7e)
+        if (text.data[i] <= 0x20 || text.data[i] > 0x7e)
             return false;
     return text.length >= TOKEN_LEAST_BYTES;
 }
@@ -33,9 +33,10 @@ static enum result token_wrap(struct secret *text, const char *source, struct to
 {
     if (!token_is_acceptable(secret_bytes(text))) {
         secret_destroy(text);
-        return error_set(error, RESULT_INVALID,
-                         "the token in %s is shorter than %d bytes or not printable ASCII", source,
-                         TOKEN_LEAST_BYTES);
+        return error_set(
+            error, RESULT_INVALID,
+            "the token in %s is shorter than %d bytes or not printable ASCII without spaces",
+            source, TOKEN_LEAST_BYTES);
     }
     *token = memory_take(1, sizeof(**token));
     atomic_init(&(*token)->references, 1);

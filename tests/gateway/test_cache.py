@@ -503,7 +503,7 @@ def test_store_false_goes_past_the_cache(make_gate, raw_upstream):
     assert cache_status(answer)[0] == "bypass" and "etag" not in answer.headers
     gate.get("/live/now", headers={"If-None-Match": '"x"', "Range": "bytes=0-1"})
     assert raw_upstream.calls[-1].field("If-None-Match") == '"x"', "the upstream judges conditions then"
-    assert raw_upstream.calls[-1].field("Range") == "bytes=0-1"
+    assert raw_upstream.calls[-1].field("Range") is None, "in parts the token could not be found"
 
 
 @pytest.mark.parametrize("path", ["/v2/database/31/profiles?orderby=random", "/token/x", "/datarequest/1",

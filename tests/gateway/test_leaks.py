@@ -16,7 +16,7 @@ import pytest
 from gate import RawUpstream, reply, request, until
 from variant import IS_SANITIZED
 
-TOKEN = 'tK9"a+b/c d%&=<x>\\~z'  # whatever has to be escaped somewhere
+TOKEN = 'tK9"a+b/c:d%&=<x>\\~z'  # whatever has to be escaped somewhere
 QUERY = {"inject": {"query": "access_token"}}
 HEADER = {"inject": {"header": "X-Token", "format": "Key %s"}}
 

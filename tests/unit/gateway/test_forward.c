@@ -141,8 +141,10 @@ static void what_connection_names_ends_here(void **state)
 static void conditions_go_up_only_past_the_cache(void **state)
 {
     static const char *const lines[] = {
-        "If-Match: \"a\"",        "If-None-Match: \"a\"", "If-Modified-Since: x",
-        "If-Unmodified-Since: x", "If-Range: \"a\"",      "Range: bytes=0-1",
+        "If-Match: \"a\"",
+        "If-None-Match: \"a\"",
+        "If-Modified-Since: x",
+        "If-Unmodified-Since: x",
     };
     const struct upstream_config config = {.name = "up"}, all = {.name = "up", .forward_all = true};
 
@@ -152,6 +154,19 @@ static void conditions_go_up_only_past_the_cache(void **state)
         assert_false(goes_up(&config, lines[i], false));
         assert_false(goes_up(&all, lines[i], false));
     }
+}
+
+static void ranges_never_go_up(void **state)
+{
+    static const struct bytes names[] = {BYTES("Range"), BYTES("If-Range")};
+    const struct upstream_config config = {.name = "up", .forward = names, .forward_count = 2},
+                                 all = {.name = "up", .forward_all = true};
+
+    (void)state;
+    assert_false(goes_up(&config, "Range: bytes=0-1", true));
+    assert_false(goes_up(&config, "If-Range: \"a\"", true));
+    assert_false(goes_up(&all, "Range: bytes=0-1", true));
+    assert_false(goes_up(&all, "If-Range: \"a\"", true));
 }
 
 static void configuration_and_preset_add_names(void **state)
@@ -204,6 +219,7 @@ int main(void)
         cmocka_unit_test(credentials_cookies_and_what_ends_at_a_hop_never_go_up),
         cmocka_unit_test(what_connection_names_ends_here),
         cmocka_unit_test(conditions_go_up_only_past_the_cache),
+        cmocka_unit_test(ranges_never_go_up),
         cmocka_unit_test(configuration_and_preset_add_names),
         cmocka_unit_test(the_field_that_the_token_goes_into_is_not_the_clients),
         cmocka_unit_test(a_field_that_makes_another_method_is_told),
