@@ -30,7 +30,6 @@ struct cache {
     pthread_t writer;
     /* the writer's own */
     uint64_t serial, next_intent;
-    uint32_t sweep_position;
     bool sweeping;                  /* dead entries are still to be deleted */
     int64_t stores_paused_until_us; /* after a failed store: no room */
     uint64_t *owed_intents;         /* of failed invalidations */

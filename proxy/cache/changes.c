@@ -99,11 +99,25 @@ static enum result change_put_variants(struct cache *cache, MDB_txn *txn,
     return change_put_entry(cache, txn, job->account, &variants, job->url.hash);
 }
 
+/* What is stored was asked for later: by one who insisted on a fresh answer while this call was
+ * under way. */
+static bool change_is_overtaken(const struct cache *cache, MDB_txn *txn,
+                                const struct cache_job *job)
+{
+    struct bytes record = {0};
+    struct entry stored;
+
+    return store_get_entry(&cache->store, txn, job->key.hash, &record) == RESULT_OK &&
+           entry_decode_head(record, &stored) == RESULT_OK &&
+           stored.serial > job->account->emptied_serial &&
+           stored.begun_wall_us > job->begun_wall_us;
+}
+
 enum result change_store(struct cache *cache, MDB_txn *txn, struct cache_job *job)
 {
     enum result result = RESULT_OK;
 
-    if (!change_accepts(cache, job))
+    if (!change_accepts(cache, job) || change_is_overtaken(cache, txn, job))
         return RESULT_REFUSED;
     if (job->entry.vary.length > 0)
         result = change_put_variants(cache, txn, job);
@@ -200,7 +214,6 @@ enum result change_empty_account(struct cache *cache, MDB_txn *txn, struct accou
 {
     account->emptied_serial = cache->serial;
     cache->sweeping = true;
-    cache->sweep_position = 0;
     return change_put_account(cache, txn, account);
 }
 

@@ -9,14 +9,14 @@
 
 #include "base/hash.h"
 
-enum { RECORD_MAGIC = 0x50535432 }; /* "PST2": changes with the layout */
+enum { RECORD_MAGIC = 0x50535433 }; /* "PST3": changes with the layout */
 
 struct record_head {
     struct hash128 sum; /* of all that follows it */
     uint32_t magic;
     uint32_t flags;
     uint64_t serial;
-    int64_t received_wall_us, initial_age_us, expires_wall_us;
+    int64_t begun_wall_us, received_wall_us, initial_age_us, expires_wall_us;
     uint64_t body_bytes;
     uint32_t status;
     uint32_t key_bytes, vary_bytes, tag_count, field_count, field_bytes;
@@ -55,6 +55,7 @@ void entry_encode(const struct entry *entry, char *room)
         .magic = RECORD_MAGIC,
         .flags = entry->flags,
         .serial = entry->serial,
+        .begun_wall_us = entry->begun_wall_us,
         .received_wall_us = entry->received_wall_us,
         .initial_age_us = entry->initial_age_us,
         .expires_wall_us = entry->expires_wall_us,
@@ -132,6 +133,7 @@ static void head_to_entry(const struct record_head *head, struct entry *entry)
         .serial = head->serial,
         .status = head->status,
         .flags = head->flags,
+        .begun_wall_us = head->begun_wall_us,
         .received_wall_us = head->received_wall_us,
         .initial_age_us = head->initial_age_us,
         .expires_wall_us = head->expires_wall_us,

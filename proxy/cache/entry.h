@@ -21,6 +21,7 @@ struct entry {
     uint64_t serial; /* given by the writer; unique and growing within a data_dir */
     unsigned status;
     unsigned flags;
+    int64_t begun_wall_us;    /* when it was asked for */
     int64_t received_wall_us; /* when the answer came */
     int64_t initial_age_us;   /* its age then (RFC 9111 §4.2.3) */
     int64_t expires_wall_us;  /* fresh before this moment */

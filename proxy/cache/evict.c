@@ -223,6 +223,21 @@ bool evict_choose(struct evict *evict, int64_t wall_us, struct hash128 *hash)
     }
 }
 
+static const struct evict_slot *slot_or_null(const struct evict *evict, uint32_t slot)
+{
+    return slot == EVICT_NONE ? NULL : &evict->slots[slot];
+}
+
+const struct evict_slot *evict_oldest(const struct evict *evict)
+{
+    return slot_or_null(evict, evict->oldest);
+}
+
+const struct evict_slot *evict_newer(const struct evict *evict, const struct evict_slot *slot)
+{
+    return slot_or_null(evict, slot->newer);
+}
+
 const struct evict_slot *evict_at(const struct evict *evict, uint32_t position)
 {
     assert(position < evict->slot_count);

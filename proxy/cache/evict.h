@@ -58,6 +58,11 @@ void evict_remove(struct evict *evict, struct hash128 hash);
 /* Which entry should go now. False: there is none. It stays noted until evict_remove. */
 MUST_USE bool evict_choose(struct evict *evict, int64_t wall_us, struct hash128 *hash);
 
+/* The entry that was stored first, or next after another; NULL: there is none. Invalid after any
+ * change. */
+const struct evict_slot *evict_oldest(const struct evict *evict);
+const struct evict_slot *evict_newer(const struct evict *evict, const struct evict_slot *slot);
+
 /* The slot at a position from 0 to slot_count, or NULL where it is free: for walks over all. */
 const struct evict_slot *evict_at(const struct evict *evict, uint32_t position);
 

@@ -3,9 +3,12 @@
  * which nobody knows how they ended (rule 10): those are invalidated for, under quarantine, before
  * the first request is served.
  */
+#include <stdlib.h>
+
+#include "base/memory.h"
 #include "cache/changes.h"
 
-enum { LOAD_ARENA_BYTES = 64 * 1024 };
+enum { LOAD_ARENA_BYTES = 64 * 1024, LOAD_FIRST_SLOTS = 1024 };
 
 /* So that a write that names every account names those too whose token is not known yet. */
 static void load_account_of(struct cache *cache, const struct entry *entry)
@@ -16,12 +19,61 @@ static void load_account_of(struct cache *cache, const struct entry *entry)
         (void)cache_account(cache, name); /* that it is there is all */
 }
 
+/* Entries as they are found: by hash. */
+struct found {
+    struct evict_slot *slots; /* heap */
+    size_t count, capacity;
+};
+
+static void found_add(struct found *found, const struct evict_slot *slot)
+{
+    if (found->count == found->capacity) {
+        found->capacity = found->capacity == 0 ? LOAD_FIRST_SLOTS : found->capacity * 2;
+        found->slots = memory_resize(found->slots, found->capacity * sizeof(found->slots[0]));
+    }
+    found->slots[found->count++] = *slot;
+}
+
+static int slot_compare(const void *a, const void *b)
+{
+    const uint64_t first = ((const struct evict_slot *)a)->serial;
+    const uint64_t second = ((const struct evict_slot *)b)->serial;
+
+    return first < second ? -1 : first > second;
+}
+
+/* In the order in which they were stored: eviction and sweeping rely on it. */
+static void found_hand_over(struct found *found, struct evict *evict)
+{
+    if (found->count > 0)
+        qsort(found->slots, found->count, sizeof(found->slots[0]), slot_compare);
+    for (size_t i = 0; i < found->count; i++)
+        evict_add(evict, &found->slots[i]);
+    free(found->slots);
+}
+
+static struct evict_slot slot_of_record(struct cache *cache, struct bytes record,
+                                        struct arena *arena)
+{
+    struct evict_slot slot = {.footprint_bytes = store_footprint_bytes(record.length)};
+    struct entry entry;
+
+    if (entry_decode(record, arena, &entry) != RESULT_OK)
+        return slot; /* damaged, so never served, and expired since 1970: the first to go */
+    slot.serial = entry.serial;
+    slot.account_tag = entry.tags.count > 0 ? entry.tags.hashes[0] : 0;
+    slot.expires_wall_us = entry.expires_wall_us;
+    load_account_of(cache, &entry);
+    return slot;
+}
+
 void load_entries(struct cache *cache)
 {
     MDB_txn *txn;
     MDB_cursor *cursor;
     MDB_val key, value;
     struct arena arena;
+    struct found found = {0};
 
     evict_clear(&cache->evict);
     if (mdb_txn_begin(cache->store.env, NULL, MDB_RDONLY, &txn) != 0)
@@ -29,23 +81,18 @@ void load_entries(struct cache *cache)
     arena_init(&arena, LOAD_ARENA_BYTES);
     if (mdb_cursor_open(txn, cache->store.entries, &cursor) == 0) {
         while (mdb_cursor_get(cursor, &key, &value, MDB_NEXT) == 0) {
-            struct entry entry = {0};
-            struct evict_slot slot = {.footprint_bytes = store_footprint_bytes(value.mv_size)};
+            struct evict_slot slot;
 
-            arena_reset(&arena);
             if (key.mv_size != sizeof(slot.hash))
                 continue;
+            arena_reset(&arena);
+            slot = slot_of_record(cache, bytes_of(value.mv_data, value.mv_size), &arena);
             memcpy(&slot.hash, key.mv_data, sizeof(slot.hash));
-            if (entry_decode(bytes_of(value.mv_data, value.mv_size), &arena, &entry) == RESULT_OK) {
-                slot.serial = entry.serial;
-                slot.account_tag = entry.tags.count > 0 ? entry.tags.hashes[0] : 0;
-                slot.expires_wall_us = entry.expires_wall_us;
-                load_account_of(cache, &entry);
-            } /* else: damaged, so never served, and expired since 1970: the first to go */
-            evict_add(&cache->evict, &slot);
+            found_add(&found, &slot);
         }
         mdb_cursor_close(cursor);
     }
+    found_hand_over(&found, &cache->evict);
     arena_finish(&arena);
     mdb_txn_abort(txn);
 }

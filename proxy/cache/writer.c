@@ -210,37 +210,43 @@ static void writer_do_stores(struct cache *cache, struct cache_job *jobs)
     jobs_reply(jobs, result);
 }
 
-/* Deletes some of the entries that an emptied account left behind. */
+static bool slot_is_dead(struct cache *cache, const struct evict_slot *slot)
+{
+    const struct cache_job all = {.kind = CACHE_INVALIDATE};
+    const struct account *account = accounts_first(cache, &all);
+
+    while (account != NULL && account->tag != slot->account_tag)
+        account = account->next;
+    return account != NULL && slot->serial <= account->emptied_serial;
+}
+
+/*
+ * Deletes some of the entries that emptied accounts left behind: they are among the oldest. Living
+ * ones of other accounts between them end a step; what is dead behind very many of those goes with
+ * its turn in evict.
+ */
 static void writer_sweep(struct cache *cache)
 {
+    struct hash128 dead[WRITER_SWEEP_SLOTS];
+    size_t seen = 0, count = 0;
     MDB_txn *txn;
-    enum result result = writer_begin(cache, &txn);
-    const struct cache_job all = {.kind = CACHE_INVALIDATE};
-    uint32_t position = cache->sweep_position;
-    const uint32_t slots = cache->evict.slot_count;
+    enum result result = RESULT_OK;
 
-    if (result != RESULT_OK)
+    for (const struct evict_slot *slot = evict_oldest(&cache->evict);
+         slot != NULL && seen < WRITER_SWEEP_SLOTS; slot = evict_newer(&cache->evict, slot), seen++)
+        if (slot_is_dead(cache, slot))
+            dead[count++] = slot->hash;
+    cache->sweeping = count > 0;
+    if (count == 0 || writer_begin(cache, &txn) != RESULT_OK)
         return;
-    for (uint32_t seen = 0; seen < WRITER_SWEEP_SLOTS && position < slots && result == RESULT_OK;
-         seen++, position++) {
-        const struct evict_slot *slot = evict_at(&cache->evict, position);
-        const struct account *account = slot == NULL ? NULL : accounts_first(cache, &all);
-
-        while (account != NULL && account->tag != slot->account_tag)
-            account = account->next;
-        if (account == NULL || slot->serial > account->emptied_serial)
-            continue;
-        const struct hash128 hash = slot->hash;
-        result = store_delete_entry(&cache->store, txn, hash);
-        evict_remove(&cache->evict, hash);
+    for (size_t i = 0; i < count && result == RESULT_OK; i++) {
+        result = store_delete_entry(&cache->store, txn, dead[i]);
+        evict_remove(&cache->evict, dead[i]);
     }
     if (writer_commit(cache, txn, result) != RESULT_OK) {
         cache->sweeping = false; /* they are dead anyway; the next emptying sweeps again */
         load_entries(cache);
-        return;
     }
-    cache->sweep_position = position;
-    cache->sweeping = position < cache->evict.slot_count;
 }
 
 static struct cache_job *list_take(struct job_list *list, size_t most)
