@@ -345,6 +345,7 @@ static void reading_post(struct reading *reading, enum cache_job_kind kind,
     job->url = reading->query.url;
     job->default_hash =
         key_of_variant(&reading->arena, &reading->query.url, BYTES(""), &reading->sent).hash;
+    entry->begun_wall_us = reading->begun_wall_us;
     entry->status = reading->response.status;
     entry->fields = reading->response.fields;
     entry->vary = reading->answer->vary;

@@ -245,6 +245,8 @@ static void server_use(struct server *server, struct configuration *configuratio
     for (size_t i = 0; i < configuration->warning_count; i++)
         log_warn("%s", configuration->warnings[i]);
     log_configure(configuration->log_level, configuration->log_format);
+    (void)atomic_fetch_add(&server->gate.unswitched, (uint32_t)server->worker_count);
+    atomic_store(&server->gate.generation, settings->generation); /* before any worker has them */
     identities_find(server->identities, settings);
     for (size_t i = 0; i < server->worker_count; i++)
         worker_change_settings(server->workers[i], settings);

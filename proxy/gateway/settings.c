@@ -118,6 +118,17 @@ static enum result upstream_make(struct settings_upstream *upstream,
     return result;
 }
 
+/* Upstreams of one scheme and authority may be one account, whatever their tokens and paths. */
+static void settings_compare_origins(struct settings *settings)
+{
+    const struct upstream_config *configs = settings->configuration->upstreams;
+
+    for (size_t i = 0; i < settings->configuration->upstream_count; i++)
+        for (size_t k = 0; k < settings->configuration->upstream_count; k++)
+            if (i != k && bytes_equal_nocase(configs[i].authority, configs[k].authority))
+                settings->upstreams[i].shares_origin = true;
+}
+
 static void settings_free(struct settings *settings)
 {
     for (size_t i = 0; i < settings->configuration->upstream_count; i++) {
@@ -152,6 +163,8 @@ enum result settings_create(struct configuration *configuration, const struct se
     for (size_t i = 0; i < configuration->upstream_count && result == RESULT_OK; i++)
         result = upstream_make(&settings->upstreams[i], configuration, &configuration->upstreams[i],
                                before, error);
+    settings->generation = before == NULL ? 0 : before->generation + 1;
+    settings_compare_origins(settings);
     if (result == RESULT_OK && clients_create(configuration, &settings->clients) != RESULT_OK)
         result =
             error_set(error, RESULT_SYSTEM, "OpenSSL has no SHA-256: clients can't be identified");

@@ -17,12 +17,14 @@ struct settings_upstream {
     /* NULL: not known yet: nothing is stored, and a write names every account. Set once, released
      * by who asked. */
     _Atomic(struct account *) account;
+    bool shares_origin;   /* with another upstream: a write here may change what is read there */
     struct bytes *masked; /* names whose values the audit trail hides */
     size_t masked_count;
 };
 
 struct settings {
     atomic_uint references;
+    uint64_t generation;                 /* counts reloads */
     struct configuration *configuration; /* one reference */
     struct clients *clients;
     struct client_config local;          /* who everybody is where no clients are configured */

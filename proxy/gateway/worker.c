@@ -124,6 +124,7 @@ static void worker_on_settings(struct letter *letter)
 
     settings_release(worker->settings);
     worker->settings = request->settings;
+    (void)atomic_fetch_sub(&worker->gate->unswitched, 1);
     connections_set_limits(worker->connections, &limits);
     free(request);
 }

@@ -20,6 +20,8 @@ struct gate {
     struct flights *flights;
     struct audit *audit; /* NULL: switched off */
     struct client_slots *slots;
+    _Atomic uint64_t generation; /* of the settings that workers have, or are about to get */
+    _Atomic uint32_t unswitched; /* letters with new settings that have not come */
 };
 
 enum { WORKER_ID_ROOM = 33 };

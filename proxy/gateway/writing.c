@@ -25,9 +25,9 @@ enum {
     WRITING_UPLOAD_HIGH_BYTES =
         256 * 1024, /* more than this waits for the upstream: the client is not read */
     WRITING_UPLOAD_LOW_BYTES = 64 * 1024,
-    WRITING_UPLOAD_LIMIT_BYTES = 1024 * 1024, /* high, and one more piece of input */
-    WRITING_HOLD_BYTES = 64 * 1024,           /* a longer answer is streamed */
-    WRITING_HELD_LIMIT_BYTES = 1024 * 1024,   /* that, and parts that came with it */
+    WRITING_UPLOAD_LIMIT_BYTES = 1024 * 1024,   /* high, and one more piece of input */
+    WRITING_HOLD_BYTES = 64 * 1024,             /* a longer answer is streamed */
+    WRITING_HELD_LIMIT_BYTES = 8 * 1024 * 1024, /* that, and parts that came with it */
 };
 
 enum writing_step {
@@ -274,6 +274,20 @@ static int64_t write_quarantine_us(const struct writing *writing)
     return quarantine_us;
 }
 
+/*
+ * Whether the write's account is not all that it may have changed: it is not known, another
+ * upstream leads to the same origin, or a reload came since the write began, or is just going on:
+ * then reads may use another token's account.
+ */
+static bool write_names_every_account(const struct writing *writing)
+{
+    const struct gate *gate = writing->worker->gate;
+
+    return writing->account == NULL || writing->upstream->shares_origin ||
+           atomic_load(&gate->unswitched) > 0 ||
+           atomic_load(&gate->generation) != writing->settings->generation;
+}
+
 static void writing_post(struct writing *writing, enum cache_job_kind kind,
                          void (*deliver)(struct letter *))
 {
@@ -282,11 +296,12 @@ static void writing_post(struct writing *writing, enum cache_job_kind kind,
     job->letter.deliver = deliver;
     job->mailbox = writing->worker->mailbox;
     job->kind = kind;
-    job->account = writing->account;
+    /* an intent that is found at a start names every account: another token may be there by then */
+    job->account =
+        kind == CACHE_INTENT || write_names_every_account(writing) ? NULL : writing->account;
     job->result = RESULT_OK;
-    job->tags = writing->account == NULL
-                    ? (struct tags){0}
-                    : (struct tags){.hashes = &writing->account->tag, .count = 1};
+    job->tags = job->account == NULL ? (struct tags){0}
+                                     : (struct tags){.hashes = &job->account->tag, .count = 1};
     job->quarantine_us = write_quarantine_us(writing);
     job->keeps_intent = writing->step == WRITING_OPENING;
     cache_post(writing->worker->gate->cache, job);
@@ -312,9 +327,9 @@ static void writing_on_opened(struct letter *letter)
         writing_close(writing);
         return;
     }
-    fetch_resume(writing->fetch);
     if (exchange != NULL)
-        connection_settle(exchange->connection);
+        connection_settle(exchange->connection); /* the exchange may be gone after it */
+    fetch_resume(writing->fetch);
 }
 
 static void writing_open(struct writing *writing)
