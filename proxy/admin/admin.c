@@ -90,14 +90,19 @@ static bool host_is_own(const struct admin *admin, const struct request *request
     return host == NULL || admin->listener.path[0] != '\0' || is_own_authority(admin, host->value);
 }
 
+/* A page of this very address, by any of its names: another port is another origin. */
 static bool origin_is_own(const struct admin *admin, const struct request *request)
 {
     const struct field *origin = fields_find(&request->fields, BYTES("Origin"));
+    const struct bytes scheme = BYTES("http://");
 
     if (origin == NULL)
         return true;
-    return bytes_starts_with(origin->value, BYTES("http://")) &&
-           is_own_authority(admin, bytes_from(origin->value, sizeof("http://") - 1));
+    const struct bytes authority = bytes_from(origin->value, scheme.length);
+    const struct bytes own = bytes_of_string(admin->listener.address);
+    const struct bytes port = bytes_from(authority, without_port(authority).length);
+    return bytes_starts_with(origin->value, scheme) && is_own_authority(admin, authority) &&
+           bytes_equal(port, bytes_from(own, without_port(own).length));
 }
 
 /* --- answers --- */

@@ -88,7 +88,7 @@ def test_a_page_of_another_origin_cannot_purge(module_gate, admin, origin):
 
 def test_the_same_origin_can_purge(module_gate, admin):
     address = module_gate.admin.removeprefix("http://")
-    for origin in ("http://" + address, "http://localhost:8081"):
+    for origin in ("http://" + address, "http://localhost:" + address.rpartition(":")[2]):
         answer = ask_admin(admin, "POST", "/api/purge", f"Origin: {origin}", body=b'{"all":true}')
         assert answer.status == 200 and answer.json() == {"purged": True}
 
@@ -208,6 +208,7 @@ def test_counts_survive_hup_and_bytes_add_up(make_gate, sandbox):
 def test_status_agrees_with_what_happened(make_gate, sandbox):
     gate = make_gate(sandbox)
     gate.warm(PROFILE)
+    before = gate.status()["cache"]["invalidations"]
     gate.put(PROFILE + "/fields", json={"city": "Ede"})
     status = gate.status()
     assert status["version"] and status["workers"] == 2 and status["draining"] is False
@@ -217,7 +218,7 @@ def test_status_agrees_with_what_happened(make_gate, sandbox):
     upstream = status["upstreams"][0]
     assert upstream["name"] == "copernica" and upstream["account"] and upstream["url"] == sandbox.url
     assert (upstream["under_way"], upstream["queued"]) == (0, 0)
-    assert status["cache"]["usable"] is True and status["cache"]["invalidations"] == 1
+    assert status["cache"]["usable"] is True and status["cache"]["invalidations"] == before + 1
     assert status["cache"]["intents"] == 0 and status["cache"]["max_bytes"] == 64 << 20
     assert status["audit"]["failing"] is False
     assert gate.token not in json.dumps(status)
