@@ -254,6 +254,7 @@ static void respond_hit(struct exchange *exchange, const struct entry *entry, in
     if (exchange->validation == VALIDATION_DONE) {
         exchange->outcome = OUTCOME_REVALIDATED;
     } else {
+        exchange->forwarded = NULL;
         exchange->outcome = OUTCOME_HIT;
         note = arena_join(exchange->arena, BYTES("hit; ttl="), arena_number(exchange->arena, ttl_s))
                    .data;
@@ -324,9 +325,14 @@ void exchange_read(struct exchange *exchange, bool alone)
     struct entry stale;
     bool has_stale;
 
-    if (!exchange_look_up(exchange, &stale, &has_stale))
+    if (exchange->wishes.no_store) { /* nothing stored either: an app's way to a fresh read */
+        exchange->forwarded = "request";
+        has_stale = false;
+    } else if (!exchange_look_up(exchange, &stale, &has_stale)) {
         return;
+    }
     if (exchange->wishes.only_if_cached) {
+        exchange->forwarded = NULL;
         respond_problem(exchange, 504, "only-if-cached was asked for, and nothing fresh is stored",
                         0);
         return;
