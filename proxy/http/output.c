@@ -142,6 +142,7 @@ enum result output_send(struct output *output, int fd)
     for (size_t i = 0; i < output->segment_count; i++) {
         const struct output_segment *segment = &output->segments[i];
 
+        assert(segment->borrowed != NULL || copied != NULL);
         vector[i].iov_len = segment->length;
         vector[i].iov_base = segment->borrowed != NULL ? (void *)segment->borrowed : copied;
         if (segment->borrowed == NULL)
