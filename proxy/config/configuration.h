@@ -30,10 +30,6 @@ struct injection {
     const char *format; /* … and its value with one %s for the token */
 };
 
-struct name_value {
-    struct bytes name, value;
-};
-
 /*
  * A condition on the query: it holds when any parameter that sets the name (parameter_sets of
  * http/uri.h) is there, and, where a value is given, has that value. Both compare without regard to

@@ -198,8 +198,3 @@ bool connection_is_full(const struct connection *connection)
 {
     return connection->output.unsent_bytes > CONNECTION_HIGH_BYTES;
 }
-
-void connection_close_after(struct connection *connection)
-{
-    connection->keep_alive = false;
-}

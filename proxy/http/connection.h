@@ -174,9 +174,6 @@ void connection_answer_abort(struct connection *connection);
  */
 void connection_hold(struct connection *connection, bool held);
 
-/* Closes the connection after this answer. */
-void connection_close_after(struct connection *connection);
-
 /* The answer has a known length, and all of it was given. */
 bool connection_answer_is_complete(const struct connection *connection);
 

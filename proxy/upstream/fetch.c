@@ -464,11 +464,6 @@ void fetch_finish(struct fetch *fetch, CURLcode code)
     fetch_reap(fetch);
 }
 
-bool fetch_was_sent(const struct fetch *fetch)
-{
-    return fetch->sent;
-}
-
 void fetch_pause(struct fetch *fetch)
 {
     fetch->paused = true;

@@ -89,9 +89,6 @@ struct fetch *fetch_start(struct fetcher *fetcher, const struct upstream *upstre
 /* Ends it without on_end; the connection is closed where the request was sent. */
 void fetch_cancel(struct fetch *fetch);
 
-/* The request was sent, or may have been. */
-bool fetch_was_sent(const struct fetch *fetch);
-
 /* Holds the answer's body back (from on_body), lets it go on; the time-out stands still meanwhile.
  */
 void fetch_pause(struct fetch *fetch);
