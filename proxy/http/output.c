@@ -79,6 +79,8 @@ void output_keep(struct output *output)
     output_init(&kept, output->copies.limit_bytes);
     for (size_t i = 0; i < output->segment_count; i++) {
         const struct output_segment *segment = &output->segments[i];
+
+        assert(segment->borrowed != NULL || copied != NULL);
         const struct bytes part =
             bytes_of(segment->borrowed != NULL ? segment->borrowed : copied, segment->length);
 
