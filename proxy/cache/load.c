@@ -172,6 +172,8 @@ enum result load_all(struct cache *cache, struct error *error)
     if (result != RESULT_OK)
         return error_set(error, result, "cannot write to the cache: %s; make room on data_dir",
                          result_text(result));
+    order_publish(
+        &cache->order); /* what intents have stamped is done: fetches from now on are newer */
     cache->sweeping = true;
     return RESULT_OK;
 }
