@@ -53,17 +53,18 @@ void decode_begin(struct decode *decode, struct arena *arena, struct response *r
     head_to_decoded(arena, response);
 }
 
-enum result decode_feed(struct decode *decode, struct bytes part,
+enum result decode_feed(struct decode *decode, struct bytes *part,
                         bool (*give)(void *context, struct bytes piece), void *context)
 {
     unsigned char piece[DECODE_PIECE_BYTES];
     int code = Z_OK;
 
     decode->begun = true;
-    decode->stream.next_in = (unsigned char *)part.data;
-    decode->stream.avail_in = (unsigned)part.length;
+    decode->stream.next_in = (unsigned char *)part->data;
+    decode->stream.avail_in = (unsigned)part->length;
     do {
-        if (decode->ended) /* gzip may come in several members (RFC 1952 §2.2) */
+        /* gzip may come in several members (RFC 1952 §2.2) */
+        if (decode->ended && decode->stream.avail_in > 0)
             (void)inflateReset(&decode->stream); /* begun: cannot fail */
         decode->stream.next_out = piece;
         decode->stream.avail_out = sizeof(piece);
@@ -71,9 +72,10 @@ enum result decode_feed(struct decode *decode, struct bytes part,
         decode->ended = code == Z_STREAM_END;
         if (code != Z_OK && code != Z_STREAM_END && code != Z_BUF_ERROR)
             return RESULT_INVALID;
+        *part = bytes_from(*part, part->length - decode->stream.avail_in);
         const struct bytes given = bytes_of(piece, sizeof(piece) - decode->stream.avail_out);
         if (given.length > 0 && !give(context, given))
-            return RESULT_LIMIT;
+            return RESULT_BUSY;
     } while (decode->stream.avail_in > 0 || (decode->stream.avail_out == 0 && !decode->ended));
     return RESULT_OK;
 }

@@ -27,10 +27,10 @@ void decode_begin(struct decode *decode, struct arena *arena, struct response *r
 
 /*
  * Decodes a part and hands what comes out to `give`, piece by piece, until that says false
- * (RESULT_LIMIT). RESULT_INVALID: not what its
- * coding says.
+ * (RESULT_BUSY): then it is to be called again with what it left of `part`, even where that is
+ * nothing, for more may come of what it took. RESULT_INVALID: not what its coding says.
  */
-MUST_USE enum result decode_feed(struct decode *decode, struct bytes part,
+MUST_USE enum result decode_feed(struct decode *decode, struct bytes *part,
                                  bool (*give)(void *context, struct bytes piece), void *context);
 
 /* The body is at its end: RESULT_INVALID where the coded stream is not. */

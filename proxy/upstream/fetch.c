@@ -123,21 +123,42 @@ static size_t fetch_on_header(char *data, size_t size, size_t count, void *conte
 
 static void fetch_give(struct fetch *fetch)
 {
+    assert(!fetch->scrubbed.failed); /* a piece and what scrub may hold back are smaller */
     if (fetch->scrubbed.length > 0 && !fetch->cancelled)
         fetch->handler->on_body(fetch->context, buffer_bytes(&fetch->scrubbed));
     buffer_reset(&fetch->scrubbed);
 }
 
-/* A piece of the body, in the clear. False: there is no room for what it became, or nobody wants
- * it. */
+/* A piece of the body, in the clear. False: nobody wants another one now. */
 static bool fetch_on_decoded(void *context, struct bytes piece)
 {
     struct fetch *fetch = context;
 
     scrub_feed(&fetch->scrub, piece, &fetch->scrubbed);
-    if (!fetch->paused)
-        fetch_give(fetch);
-    return !fetch->scrubbed.failed && !fetch->cancelled;
+    fetch_give(fetch);
+    return !fetch->paused && !fetch->cancelled;
+}
+
+/* A coded part, as far as it is wanted: libcurl hands it over again after a pause, in pieces of its
+ * choice. */
+static size_t fetch_decode(struct fetch *fetch, struct bytes part)
+{
+    const size_t known = fetch->decoded_bytes < part.length ? fetch->decoded_bytes : part.length;
+    struct bytes rest = bytes_from(part, known);
+    enum result result = RESULT_OK;
+
+    fetch->decoded_bytes -= known;
+    if (fetch->decoded_bytes == 0)
+        result = decode_feed(&fetch->decode, &rest, fetch_on_decoded, fetch);
+    if (result == RESULT_INVALID)
+        return fetch_fail(fetch,
+                          "the upstream's body is not in the content coding that its head names");
+    if (fetch->cancelled)
+        return CURL_WRITEFUNC_ERROR;
+    if (result == RESULT_OK)
+        return part.length;
+    fetch->decoded_bytes = part.length - rest.length;
+    return CURL_WRITEFUNC_PAUSE;
 }
 
 /* libcurl: a part of the body. */
@@ -151,12 +172,9 @@ static size_t fetch_on_body(char *data, size_t size, size_t count, void *context
     if (fetch->paused)
         return CURL_WRITEFUNC_PAUSE;
     fetch_progress(fetch);
-    if (!fetch->decode.active)
-        (void)fetch_on_decoded(fetch, bytes_of(data, length)); /* one piece always fits */
-    else if (decode_feed(&fetch->decode, bytes_of(data, length), fetch_on_decoded, fetch) !=
-             RESULT_OK)
-        return fetch_fail(fetch, "the upstream's body is not in the content coding that its head "
-                                 "names, or grows too much");
+    if (fetch->decode.active)
+        return fetch_decode(fetch, bytes_of(data, length));
+    (void)fetch_on_decoded(fetch, bytes_of(data, length)); /* a pause holds for the next part */
     return fetch->cancelled ? CURL_WRITEFUNC_ERROR : length;
 }
 
@@ -433,8 +451,7 @@ void fetch_discard(struct fetch *fetch)
 
 static enum fetch_outcome outcome_of(const struct fetch *fetch, CURLcode code)
 {
-    if (code == CURLE_OK && fetch->head.whole && !fetch->scrubbed.failed &&
-        decode_end(&fetch->decode) == RESULT_OK)
+    if (code == CURLE_OK && fetch->head.whole && decode_end(&fetch->decode) == RESULT_OK)
         return FETCH_DONE;
     if (!fetch->sent)
         return fetch->admitted ? FETCH_NOT_SENT : FETCH_REFUSED;
@@ -475,9 +492,6 @@ void fetch_resume(struct fetch *fetch)
         return;
     fetch->paused = false;
     fetch_progress(fetch);
-    fetch_give(fetch); /* what a coded part became while it was held back */
-    if (fetch->paused)
-        return;
     fetch_loop_go_on(fetch);
 }
 

@@ -25,6 +25,7 @@ struct fetch {
     struct response_head head;
     struct response response;
     struct decode decode;
+    size_t decoded_bytes; /* of the part that libcurl will hand over again after a pause */
     struct scrub scrub;
     struct buffer scrubbed;
 

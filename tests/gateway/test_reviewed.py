@@ -112,6 +112,32 @@ def test_a_client_that_resets_as_a_long_answer_of_a_write_begins_harms_nobody(ma
     assert gate.post("/long", content=b"x").content == long
 
 
+@pytest.mark.parametrize("method, path", [("POST", "/bomb"), ("GET", "/bomb"), ("GET", "/live/bomb")])
+def test_40_kb_of_gzip_that_hold_40_mb_are_answered_whole_or_502(make_gate, raw_upstream, method, path):
+    plain = b"A" * (40 << 20)
+    raw_upstream.on("*", reply(gzip.compress(plain, 9), 200, ["Content-Encoding: gzip"]))
+    gate = make_gate(raw_upstream, upstreams=PLAIN, cache={
+        "rules": [{"match": "/live/**", "store": False}, {"match": "/**", "ttl": "1h"}]})
+    answer = gate.ask(method, path)
+    assert answer.status_code in (200, 502)
+    assert answer.status_code == 502 or answer.content == plain
+    assert gate.is_running
+
+
+@pytest.mark.parametrize("method, path", [("POST", "/long"), ("GET", "/long"), ("GET", "/live/long")])
+def test_a_long_coded_answer_reaches_a_client_that_takes_its_time_whole(make_gate, raw_upstream, method, path):
+    """In two members, compressed now well and now badly, so that its parts grow in all ways."""
+    plain = b"".join(b"%07d\n" % n for n in range(1 << 18)) + b"A" * (24 << 20) + os.urandom(1 << 20)
+    coded = gzip.compress(plain[:-5000000], 6) + gzip.compress(plain[-5000000:], 6)
+    raw_upstream.on("*", reply(coded, 200, ["Content-Encoding: gzip"]))
+    gate = make_gate(raw_upstream, upstreams=PLAIN, cache={
+        "rules": [{"match": "/live/**", "store": False}, {"match": "/**", "ttl": "1h"}]})
+    with gate.wire() as wire:
+        wire.send(request(method, path, "Connection: close"))
+        time.sleep(0.3)  # meanwhile it fills what buffers there are, or not: a test of either
+        assert wire.answer(method).body == plain
+
+
 # --- the token stays inside ---
 
 
