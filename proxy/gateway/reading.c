@@ -23,7 +23,6 @@
 enum {
     READING_HOLD_BYTES = 64 * 1024,
     READING_ARENA_BYTES = 2048,
-    READING_NOTE_ROOM = 96,
 };
 
 struct reading {
