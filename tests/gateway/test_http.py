@@ -529,6 +529,15 @@ def test_a_slow_upstream_is_no_idle_client(make_gate, raw_upstream):
 
 # --- slow and many clients ---
 
+def narrow_wire(gate):
+    """A client for which the kernel takes little: what it does not read stays with the gate."""
+    connection = socket.socket()
+    connection.settimeout(WAIT)
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
+    host, port = gate.addresses[0].split(":")
+    connection.connect((host, int(port)))
+    return Wire(connection)
+
 
 @pytest.mark.parametrize("stored", [True, False])
 def test_a_client_that_reads_slowly_gets_all_of_a_large_answer(make_gate, raw_upstream, stored):
@@ -536,16 +545,12 @@ def test_a_client_that_reads_slowly_gets_all_of_a_large_answer(make_gate, raw_up
     gate = make_gate(raw_upstream, cache={"rules": [{"match": "/**", "store": stored, "ttl": "1h"}]})
     if stored:
         gate.warm("/large")
-    connection = socket.socket()
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
-    host, port = gate.addresses[0].split(":")
-    connection.connect((host, int(port)))
-    with Wire(connection) as wire:
+    with narrow_wire(gate) as wire:
         wire.send(get("/large"))
         for _ in range(20):
-            connection.recv_into(bytearray(1), 1, socket.MSG_PEEK)
+            wire.socket.recv_into(bytearray(1), 1, socket.MSG_PEEK)
             time.sleep(0.01)
-            wire.received += connection.recv(2048)
+            wire.received += wire.socket.recv(2048)
         answer = wire.answer()
         assert answer.status == 200 and answer.body == LARGE
         assert wire.request("GET", "/small").status == 200
@@ -581,7 +586,7 @@ def test_a_client_that_never_reads_is_closed_and_others_are_served(make_gate, ra
     raw_upstream.on("/large", reply(LARGE, fields=["Content-Type: application/octet-stream"]))
     gate = make_gate(raw_upstream, workers=1, limits={"body_timeout": "500ms"})
     gate.warm("/large")
-    with gate.wire() as stuck:
+    with narrow_wire(gate) as stuck:
         stuck.send(get("/large"))
         until(lambda: gate.metric("postern_connections") >= 1, "the connection")
         while gate.metric("postern_connections") > 1:
