@@ -16,6 +16,7 @@
 #include "cache/entry.h"
 #include "cache/key.h"
 #include "cache/order.h"
+#include "cache/relations.h"
 
 struct cache;
 
@@ -82,6 +83,10 @@ void cache_reader_reset(struct cache_reader *reader);
  */
 bool cache_reader_keeps(const struct cache_reader *reader);
 
+/* What is known of relations in the reader's snapshot, renewed as a lookup does (rule 5). Valid as
+ * entries are. */
+struct relations cache_reader_relations(struct cache_reader *reader, const struct account *account);
+
 /* What a lookup asks. Borrowed for the call. */
 struct cache_query {
     struct account *account;
@@ -113,6 +118,14 @@ enum cache_job_kind {
     CACHE_IDENTITY,   /* remembers entry.key (account name) for the token HMAC in entry.vary */
 };
 
+/* Who makes an invalidation, for `why` and for people. Borrowed while the job lasts. */
+struct cache_cause {
+    struct bytes rule;   /* write_rule.text, or what else names it: "purge" */
+    struct bytes method; /* empty: no request */
+    struct bytes url;    /* masked as audit records are */
+    struct bytes client, id;
+};
+
 /*
  * One job for the writer. The poster owns the memory, all that it points at stays valid until the
  * letter comes.
@@ -134,14 +147,41 @@ struct cache_job {
     uint64_t begun;              /* rule 1 */
     int64_t begun_wall_us;       /* the same moment, for quarantines */
 
+    /* STORE; INVALIDATE: what an answer taught. A parent that differs from the one known empties the
+     * account. */
+    const struct relation *relations;
+    size_t relation_count;
+
     /* INTENT, CLEAR, INVALIDATE */
     struct tags tags;
     uint64_t intent_number; /* 0: none */
     bool keeps_intent;      /* INVALIDATE: another one follows */
     int64_t quarantine_us;  /* INVALIDATE: rules 8 and 9; 0: none */
+    const struct relation *forgets; /* INVALIDATE: relations that may not hold any more */
+    size_t forget_count;
+    struct cache_cause cause; /* INVALIDATE */
+    uint64_t gone;            /* INVALIDATE: set: entries that it removed */
 };
 
 void cache_post(struct cache *cache, struct cache_job *job);
+
+/* One invalidation that is remembered. Texts are cut where they are long. */
+struct cache_memory {
+    int64_t wall_us;
+    char rule[128], method[16], url[256], client[65], id[65];
+    uint64_t gone;
+};
+
+/*
+ * The invalidation by which the entry of that key went, if it is among the last that are remembered
+ * (a bounded number of both); RESULT_MISSING: none is. Any thread.
+ */
+MUST_USE enum result cache_recall(struct cache *cache, struct hash128 key,
+                                  struct cache_memory *memory);
+
+/* The newest remembered invalidation that named one of the tags; RESULT_MISSING as above. */
+MUST_USE enum result cache_recall_tags(struct cache *cache, struct tags tags,
+                                       struct cache_memory *memory);
 
 /* Numbers for metrics and status; a snapshot. */
 struct cache_status {
