@@ -8,23 +8,26 @@
 #include "cache/relations.h"
 #include "cache/tags.h"
 #include "cache/widening.h"
+#include "config/configuration.h"
 #include "http/message.h"
 
-/* A write's body is held back up to this length where a rule asks for it; a longer one is not read. */
+/* A write's body is held back up to this length where a rule asks for it; a longer one is not read.
+ */
 enum { CHANGED_BODY_LIMIT_BYTES = 256 * 1024 };
 
 struct changed_question {
-    const struct entities *entities; /* NULL: every write empties the account */
+    const struct preset *preset; /* NULL, or without entities: no write matches a rule */
+    bool unmatched_by_path;      /* a write that no rule matches names its path, and no more */
     struct relations relations;
-    struct bytes method, path; /* the path without version prefix */
+    struct bytes method, path;    /* the path without version prefix */
     const struct fields *request; /* Content-Type, Content-Encoding */
     struct bytes body;            /* data NULL: not read */
 };
 
 struct changed {
-    struct tags tags;          /* the account's alone: everything */
-    const struct bytes *texts; /* of each, "account" for the account's */
-    const struct write_rule *rule; /* NULL: none matched */
+    struct tags tags;                 /* the account's alone: everything */
+    const struct bytes *texts;        /* of each, "account" for the account's */
+    const struct write_rule *rule;    /* NULL: none matched */
     const struct relation *relations; /* by_answer: what was created belongs to … */
     size_t relation_count;
     const struct relation *forgets;
@@ -36,7 +39,7 @@ struct changed {
 };
 
 /* Whether a rule that this write matches looks at its body. */
-bool changed_reads_body(const struct entities *entities, struct bytes method, struct bytes path);
+bool changed_reads_body(const struct preset *preset, struct bytes method, struct bytes path);
 
 /* What the request names. All in the arena. */
 void changed_by_request(const struct changed_question *question, struct arena *arena,

@@ -8,21 +8,22 @@
 #include "cache/relations.h"
 #include "cache/tags.h"
 #include "cache/widening.h"
+#include "config/configuration.h"
 
 struct shown_question {
-    const struct entities *entities; /* NULL: paths alone */
-    struct relations relations;      /* with the account's tag, even where no store is */
-    struct bytes path;               /* without version prefix */
+    const struct preset *preset; /* NULL, or without entities: paths alone */
+    struct relations relations;  /* with the account's tag, even where no store is */
+    struct bytes path;           /* without version prefix */
     struct bytes query;
     struct bytes body; /* decoded; data NULL: not known */
 };
 
 struct shown {
-    struct tags tags; /* the account's first */
-    const struct bytes *texts; /* of each tag but the account's, in the order of tags from 1 on */
+    struct tags tags;          /* the account's first */
+    const struct bytes *texts; /* of each tag; "account" for the account's */
     const struct relation *relations;
     size_t relation_count;
-    unsigned widened;     /* bits of enum widening */
+    unsigned widened;       /* bits of enum widening */
     struct bytes *entities; /* "profile/456": of the path, for the audit trail */
     size_t entity_count;
 };

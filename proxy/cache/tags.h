@@ -5,10 +5,11 @@
 // The texts, of which shown.c makes those of an answer and changed.c those of a write ("?" stands
 // for an id that is not known, "*" for any):
 //   /profile/7/fields    lies at that path or below; also with ? or * in place of an id
-//   =profile/7           lies at exactly that path, or shows that entity; also =profile/?, =profile/*
-//   ~database/31         refers to it; also ~database/?, ~database/*
+//   =profile/7           lies at exactly that path, or shows that entity; also =profile/?,
+//   =profile/* ~database/31         refers to it; also ~database/?, ~database/*
 //   @view/*/profiles@database/31     lies at such a path of a view of that database, or below;
-//                        @database/?: of one whose database is not known; @~profile/*@… refers to one
+//                        @database/?: of one whose database is not known; @~profile/*@… refers to
+//                        one
 //   /database/31/profiles#country    is such a list, and looks at that field; #!: nobody knows at
 //                        which; #-: is not known to be complete
 //   !                    is not understood: every write of the account names it
