@@ -29,7 +29,8 @@ struct bytes relation_find(const struct relations *relations, struct bytes child
 
 /*
  * The id of the entity of kind `ancestor` that `kind/id` belongs to, over however many steps, in
- * the arena; empty: not known. `taught` are facts that are newer than the snapshot: they come first.
+ * the arena; empty: not known. `taught` are facts that are newer than the snapshot: they come
+ * first.
  */
 struct bytes relation_ancestor(const struct relations *relations, const struct entities *entities,
                                const struct relation *taught, size_t taught_count, int kind,

@@ -141,7 +141,7 @@ struct write_rule {
 
 /* A set of at-changes that some write names: entries carry a tag for each that fits. */
 struct at_pattern {
-    struct bytes text; /* "view/*" "/profiles", in star form: without '=' '~' and '@' */
+    struct bytes text; // "view/*/profiles": without = ~ and @
     bool reference;
     int kind;  /* of the first star */
     int ancestor;
