@@ -72,6 +72,14 @@ struct parameter_rule {
     size_t value_count;
 };
 
+/* What an answer looks like by which an API says that it has too much to do. */
+struct overload {
+    uint32_t status;
+    struct bytes body; /* text that it holds somewhere; empty: any body */
+};
+
+struct entities; /* config/entities.h */
+
 /* What a preset says of one API. NULL in an upstream without one. */
 struct preset {
     const char *name;
@@ -93,6 +101,9 @@ struct preset {
     const char *identity_path;   /* "/identity"; NULL: none */
     const char *identity_member; /* "id" */
     struct injection inject;     /* used when the upstream says none */
+    const struct overload *overloads;
+    size_t overload_count;
+    const struct entities *entities; /* NULL: it says nothing of kinds, reads and writes */
 };
 
 struct upstream_config {

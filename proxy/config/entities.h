@@ -11,8 +11,9 @@
 //            database/{header.X-Created}
 //
 // A path's canonical form has no version prefix, no slash at either end, and each prefix of
-// `equivalents` replaced. Everything is compiled, borrows from the configuration's arena, and does
-// not change. (Line comments, for the patterns would end a block.)
+// `equivalents` replaced; a star in one is any segment, the same on both sides. Everything is
+// compiled, borrows from the configuration's arena, and does not change. (Line comments, for the
+// patterns would end a block.)
 #ifndef POSTERN_CONFIG_ENTITIES_H
 #define POSTERN_CONFIG_ENTITIES_H
 
@@ -20,10 +21,11 @@
 #include "base/bytes.h"
 
 enum {
-    KIND_NONE = -1,           /* no kind */
-    KIND_PARENTS_LIMIT = 4,   /* of one kind */
+    KIND_NONE = -1,         /* no kind */
+    KIND_PARENTS_LIMIT = 4, /* of one kind */
+    KIND_DEPTH_LIMIT = 8,   /* of a kind below another, over its parents */
     TEMPLATE_SEGMENTS_LIMIT = 12,
-    TEMPLATE_IDS_LIMIT = 3,   /* placeholders of kinds in one path template */
+    TEMPLATE_IDS_LIMIT = 3, /* placeholders of kinds in one path template */
 };
 
 /* A sort of entity. Its entities are named `name/id`. */
@@ -43,7 +45,8 @@ struct segment {
 };
 
 /* A path template, canonical: "database/{database}/profiles". */
-struct template {
+struct template
+{
     struct bytes text; /* as written, for people */
     const struct segment *segments;
     size_t count;
@@ -69,9 +72,9 @@ struct shown_rule {
 
 /* A list whose filters and order say which fields it looks at. */
 struct list_rule {
-    struct bytes filters;         /* "fields": parameter whose values are "field OP value"; empty: none */
-    struct bytes order;           /* "orderby": parameter whose value is a field's name; empty: none */
-    const struct bytes *neutral;  /* parameters that look at no field: "start", "limit" */
+    struct bytes filters; /* "fields": parameter whose values are "field OP value"; empty: none */
+    struct bytes order;   /* "orderby": parameter whose value is a field's name; empty: none */
+    const struct bytes *neutral; /* parameters that look at no field: "start", "limit" */
     size_t neutral_count;
     /* members of the answer by which it is complete (all ids that match are in it): start 0 and
        count = total; empty: never known to be */
@@ -121,7 +124,8 @@ struct change {
 
 /* What one write changes. */
 struct write_rule {
-    struct bytes text; /* "PUT /profile/{profile}/fields", for people, metrics and audit; NUL after it */
+    struct bytes
+        text; /* "PUT /profile/{profile}/fields", for people, metrics and audit; NUL after it */
     const struct bytes *methods;
     size_t method_count;
     struct template path;
@@ -132,18 +136,19 @@ struct write_rule {
     const struct member_path *fields; /* object of the body whose members are the changed fields,
                                          nothing else being changed if it is all that the body
                                          has; NULL: unknown */
-    bool removes;     /* the path's last entity goes: a list that is complete loses it only if it holds it */
-    int creates;      /* kind of X-Created; KIND_NONE: none */
-    bool moves;       /* the path's last entity may belong elsewhere after it: relations are not
-                         believed, and forgotten */
-    int64_t settle_us;   /* -1: not said here */
+    bool removes; /* the path's last entity goes: a list that is complete loses it only if it holds
+                     it */
+    int creates;  /* kind of X-Created; KIND_NONE: none */
+    bool moves;   /* the path's last entity may belong elsewhere after it: relations are not
+                     believed, and forgotten */
+    int64_t settle_us; /* -1: not said here */
 };
 
 /* A set of at-changes that some write names: entries carry a tag for each that fits. */
 struct at_pattern {
     struct bytes text; // "view/*/profiles": without = ~ and @
     bool reference;
-    int kind;  /* of the first star */
+    int kind; /* of the first star */
     int ancestor;
 };
 
@@ -164,12 +169,14 @@ struct entities {
     size_t at_count;
     const struct bytes *touched; /* fields that any change of fields changes too: "modified" */
     size_t touched_count;
-    struct bytes created_field;  /* "X-Created": response field with the id of what was created; empty: none */
+    struct bytes created_field; /* "X-Created": response field with the id of what was created;
+                                   empty: none */
 };
 
 enum { PATH_SEGMENTS_LIMIT = 64 };
 
-/* A canonical path, cut at its slashes. Segments are as in the normalised path (percent-encoded). */
+/* A canonical path, cut at its slashes. Segments are as in the normalised path (percent-encoded).
+ */
 struct path_segments {
     struct bytes list[PATH_SEGMENTS_LIMIT];
     size_t count;
