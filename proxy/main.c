@@ -18,6 +18,7 @@ static const char usage[] =
     "  identity    asks the API whose token this is\n"
     "  status      what a running gate does\n"
     "  purge       makes a running gate forget stored answers\n"
+    "  why         what a running gate knows of a URL\n"
     "\n"
     "  --help      also after a command\n"
     "  --version\n";
@@ -28,7 +29,7 @@ static const struct {
 } commands[] = {
     {"run", cli_run},         {"sandbox", cli_sandbox}, {"check", cli_check},
     {"explain", cli_explain}, {"client", cli_client},   {"identity", cli_identity},
-    {"status", cli_status},   {"purge", cli_purge},
+    {"status", cli_status},   {"purge", cli_purge},     {"why", cli_why},
 };
 
 int main(int argc, char **argv)

@@ -6,6 +6,8 @@
 
 #include "admin/api.h"
 #include "admin/metrics.h"
+#include "admin/purge.h"
+#include "admin/why.h"
 #include "base/memory.h"
 #include "http/listener.h"
 #include "http/problem.h"
@@ -21,17 +23,7 @@ struct admin {
     struct server *server;
     struct listener listener;
     struct connections *connections;
-};
-
-/* A purge under way: jobs with the writer, on the heap, for the client may leave. */
-struct purging {
-    struct connection *connection; /* NULL: gone */
-    size_t due;
-    struct purging_job {
-        struct cache_job job; /* first */
-        struct purging *owner;
-        uint64_t tag;
-    } jobs[API_PURGE_ACCOUNTS];
+    struct cache_reader *reader; /* of why */
 };
 
 /* What hangs on an exchange: the body so far, then the purge. */
@@ -127,6 +119,24 @@ static void answer_status(struct admin *admin, struct connection *connection)
     buffer_finish(&text);
 }
 
+static void answer_why(struct admin *admin, struct connection *connection, struct bytes query)
+{
+    struct buffer text;
+    struct why why;
+    struct error error;
+
+    if (why_read(query, connection_arena(connection), &why) != RESULT_OK) {
+        answer_problem(connection, 400, "say of which URL: /api/why?url=/v2/profile/456");
+        return;
+    }
+    buffer_init(&text, ADMIN_ANSWER_LIMIT_BYTES);
+    if (why_write(admin->server, admin->reader, &why, &text, &error) == RESULT_OK)
+        answer(connection, 200, "application/json", buffer_bytes(&text));
+    else
+        answer_problem(connection, 400, error.text);
+    buffer_finish(&text);
+}
+
 /* Ready: takes writes as well as reads. */
 static void answer_ready(struct admin *admin, struct connection *connection)
 {
@@ -146,79 +156,12 @@ static void answer_ready(struct admin *admin, struct connection *connection)
 
 /* --- purge --- */
 
-static void purging_on_done(struct letter *letter)
+/* The purge is done, and the client still there. */
+static void on_purged(struct connection *connection)
 {
-    struct purging_job *job = (struct purging_job *)letter;
-    struct purging *purging = job->owner;
-    struct connection *connection = purging->connection;
-
-    if (--purging->due > 0)
-        return;
-    free(purging);
-    if (connection == NULL)
-        return;
     ((struct admin_call *)connection_exchange(connection))->purging = NULL;
     answer(connection, 200, "application/json", BYTES("{\"purged\":true}\n"));
     connection_settle(connection);
-}
-
-static void purging_add(struct purging *purging, struct admin *admin, struct account *account,
-                        struct bytes path)
-{
-    struct purging_job *job = &purging->jobs[purging->due++];
-
-    job->owner = purging;
-    job->job.letter.deliver = purging_on_done;
-    job->job.mailbox = server_mailbox(admin->server);
-    job->job.kind = CACHE_INVALIDATE;
-    job->job.account = account;
-    if (account == NULL)
-        return;
-    job->tag = tag_of_path(bytes_of_string(account->name), path);
-    job->job.tags = (struct tags){.hashes = &job->tag, .count = 1};
-}
-
-static bool account_is_new(const struct purging *purging, const struct account *account)
-{
-    for (size_t i = 0; i < purging->due; i++)
-        if (purging->jobs[i].job.account == account)
-            return false;
-    return true;
-}
-
-/* All goes where all is meant, and where it is not known in which accounts a path is to go. */
-static bool purge_is_of_all(const struct settings *settings, const struct api_purge *wanted)
-{
-    if (wanted->all || settings->configuration->upstream_count > API_PURGE_ACCOUNTS)
-        return true;
-    for (size_t i = 0; i < settings->configuration->upstream_count; i++)
-        if (settings_account(&settings->upstreams[i]) == NULL)
-            return true;
-    return false;
-}
-
-/* A purge is a completed write of its tags (rule 11): of the path in every account, or of all. */
-static void purge(struct admin *admin, struct connection *connection,
-                  const struct api_purge *wanted)
-{
-    const struct settings *settings = server_settings(admin->server);
-    struct purging *purging = memory_take(1, sizeof(*purging));
-    const bool all = purge_is_of_all(settings, wanted);
-
-    if (all)
-        purging_add(purging, admin, NULL, BYTES(""));
-    for (size_t i = 0; !all && i < settings->configuration->upstream_count; i++) {
-        struct account *account = settings_account(&settings->upstreams[i]);
-
-        if (account_is_new(purging, account))
-            purging_add(purging, admin, account, wanted->path);
-    }
-    purging->connection = connection;
-    ((struct admin_call *)connection_exchange(connection))->purging = purging;
-    const size_t due =
-        purging->due; /* the first letter can't come before this function has returned */
-    for (size_t i = 0; i < due; i++)
-        cache_post(server_gate(admin->server)->cache, &purging->jobs[i].job);
 }
 
 static void begin_purge(struct connection *connection)
@@ -232,7 +175,8 @@ static void begin_purge(struct connection *connection)
 
 /* --- from the connection --- */
 
-static void admin_get(struct admin *admin, struct connection *connection, struct bytes path)
+static void admin_get(struct admin *admin, struct connection *connection, struct bytes path,
+                      struct bytes query)
 {
     if (bytes_equal(path, BYTES("/healthz")))
         answer(connection, 200, "text/plain", BYTES("ok\n"));
@@ -242,9 +186,12 @@ static void admin_get(struct admin *admin, struct connection *connection, struct
         answer_metrics(admin, connection);
     else if (bytes_equal(path, BYTES("/api/status")))
         answer_status(admin, connection);
+    else if (bytes_equal(path, BYTES("/api/why")))
+        answer_why(admin, connection, query);
     else
         answer_problem(connection, 404,
-                       "there are /healthz, /readyz, /metrics, /api/status and POST /api/purge");
+                       "there are /healthz, /readyz, /metrics, /api/status, /api/why?url= and POST "
+                       "/api/purge");
 }
 
 static void admin_on_request(struct connection *connection, void *server)
@@ -258,7 +205,7 @@ static void admin_on_request(struct connection *connection, void *server)
         answer_problem(connection, 421,
                        "this address answers to its own name and loopback names only");
     else if (request->method == METHOD_GET || request->method == METHOD_HEAD)
-        admin_get(admin, connection, path);
+        admin_get(admin, connection, path, rest);
     else if (request->method != METHOD_POST || !bytes_equal(path, BYTES("/api/purge")))
         answer_problem(connection, 405, "only POST /api/purge changes anything here");
     else if (!origin_is_own(admin, request))
@@ -290,7 +237,7 @@ static void admin_on_body_end(struct connection *connection)
                             &wanted, &error) != RESULT_OK)
         answer_problem(connection, 400, error.text);
     else
-        purge(admin, connection, &wanted);
+        call->purging = purge_begin(admin->server, connection, &wanted, on_purged);
 }
 
 static void admin_on_drained(struct connection *connection)
@@ -307,7 +254,7 @@ static void admin_on_finished(struct connection *connection, bool complete)
         return;
     buffer_finish(&call->body);
     if (call->purging != NULL)
-        call->purging->connection = NULL;
+        purge_leave(call->purging);
 }
 
 static const struct connection_handler admin_handler = {
@@ -327,8 +274,15 @@ enum result admin_open(struct server *server, const char *address, struct admin 
                                              .connections = ADMIN_CONNECTIONS,
                                              .output_bytes = ADMIN_ANSWER_LIMIT_BYTES * 2};
     struct admin *admin = memory_take(1, sizeof(*admin));
-    const enum result result = listener_open(&admin->listener, address, false, error);
+    enum result result = listener_open(&admin->listener, address, false, error);
 
+    if (result == RESULT_OK) {
+        result = cache_reader_open(server_gate(server)->cache, &admin->reader);
+        if (result != RESULT_OK) {
+            listener_close(&admin->listener);
+            (void)error_set(error, result, "the cache has no reader left for the admin address");
+        }
+    }
     if (result != RESULT_OK) {
         free(admin);
         return result;
@@ -346,6 +300,7 @@ void admin_close(struct admin *admin)
     if (admin == NULL)
         return;
     connections_destroy(admin->connections);
+    cache_reader_close(admin->reader);
     listener_close(&admin->listener);
     free(admin);
 }

@@ -7,6 +7,7 @@
 #include "admin/metrics.h"
 #include "base/clock.h"
 #include "base/memory.h"
+#include "cache/changed.h"
 #include "gateway/normalise.h"
 
 static void add_number(cJSON *object, const char *name, uint64_t value)
@@ -127,7 +128,8 @@ void api_write_status(struct server *server, struct buffer *text)
 }
 
 static const char purge_help[] =
-    "send one of {\"all\": true}, {\"path\": \"/profile/456\"}, {\"tag\": \"profile/456\"}";
+    "send one of {\"all\": true}, {\"path\": \"/profile/456\"}, {\"tag\": \"profile/456\"}, "
+    "{\"entity\": \"profile/456\"}, the entity's kind being one of the upstream's preset";
 
 /* A path as requests are normalised; the first upstream with a preset knows the version prefixes.
  * All is below the root. */
@@ -148,12 +150,30 @@ static enum result purge_read_path(const struct server *server, struct bytes tex
     return RESULT_OK;
 }
 
+/* "profile/456", of a kind that some upstream's preset knows. */
+static enum result purge_read_entity(const struct server *server, struct bytes text,
+                                     struct arena *arena, struct api_purge *purge)
+{
+    const struct configuration *configuration = server_settings(server)->configuration;
+
+    purge->entity = arena_copy(arena, text);
+    for (size_t i = 0; i < configuration->upstream_count; i++) {
+        const struct changed_question question = {.preset = configuration->upstreams[i].preset};
+        struct changed changed;
+
+        if (changed_by_entity(&question, purge->entity, arena, &changed) == RESULT_OK)
+            return RESULT_OK;
+    }
+    return RESULT_INVALID;
+}
+
 static enum result purge_read(const struct server *server, const cJSON *json, struct arena *arena,
                               struct api_purge *purge)
 {
     const cJSON *all = cJSON_GetObjectItemCaseSensitive(json, "all");
     const cJSON *path = cJSON_GetObjectItemCaseSensitive(json, "path");
     const cJSON *tag = cJSON_GetObjectItemCaseSensitive(json, "tag");
+    const cJSON *entity = cJSON_GetObjectItemCaseSensitive(json, "entity");
 
     if (!cJSON_IsObject(json) || cJSON_GetArraySize(json) != 1)
         return RESULT_INVALID;
@@ -166,6 +186,8 @@ static enum result purge_read(const struct server *server, const cJSON *json, st
         return purge_read_path(server, bytes_of_string(path->valuestring), arena, purge);
     if (cJSON_IsString(tag) && tag->valuestring[0] != '/')
         return purge_read_path(server, arena_format(arena, "/%s", tag->valuestring), arena, purge);
+    if (cJSON_IsString(entity))
+        return purge_read_entity(server, bytes_of_string(entity->valuestring), arena, purge);
     return RESULT_INVALID;
 }
 

@@ -13,13 +13,14 @@ enum { API_PURGE_ACCOUNTS = 64 };
 /* What POST /api/purge asks for. */
 struct api_purge {
     bool all;
-    struct bytes
-        path; /* normalised, without version prefix: it and all below it go; empty with `all` */
+    struct bytes path;   /* normalised, without version prefix: it and all below it go */
+    struct bytes entity; /* "profile/456": all that a change of it could change goes */
 };
 
 /*
- * Reads {"all": true}, {"path": "/v2/profile/456"} or {"tag": "profile/456"}: exactly one of them.
- * The error says what is wrong with it. The path lives in the arena.
+ * Reads {"all": true}, {"path": "/v2/profile/456"}, {"tag": "profile/456"} or {"entity":
+ * "profile/456"}: exactly one of them.
+ * The error says what is wrong with it. Texts live in the arena.
  */
 MUST_USE enum result api_read_purge(const struct server *server, struct bytes body,
                                     struct arena *arena, struct api_purge *purge,

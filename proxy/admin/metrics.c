@@ -203,6 +203,35 @@ static void write_cache(struct server *server, struct buffer *text)
                  flights_count(gate->flights));
 }
 
+static void write_rules(struct server *server, struct buffer *text)
+{
+    struct tally *tally = server_gate(server)->tally;
+    const char *rule;
+    uint64_t invalidations, gone;
+
+    write_head(text, "postern_rule_invalidations_total", "counter",
+               "Invalidations by the preset's rule.");
+    for (size_t i = 0; tally_read(tally, i, &rule, &invalidations, &gone); i++) {
+        buffer_format(text, "postern_rule_invalidations_total{rule=\"");
+        json_escape(text, bytes_of_string(rule));
+        buffer_format(text, "\"} %llu\n", (unsigned long long)invalidations);
+    }
+    write_head(text, "postern_rule_entries_gone_total", "counter",
+               "Stored responses that went by it.");
+    for (size_t i = 0; tally_read(tally, i, &rule, &invalidations, &gone); i++) {
+        buffer_format(text, "postern_rule_entries_gone_total{rule=\"");
+        json_escape(text, bytes_of_string(rule));
+        buffer_format(text, "\"} %llu\n", (unsigned long long)gone);
+    }
+    write_head(text, "postern_widened_total", "counter",
+               "Reads and writes that are treated more widely than need be, by reason.");
+    for (size_t why = 0; why < WIDENINGS; why++)
+        buffer_format(text, "postern_widened_total{reason=\"%s\"} %llu\n",
+                      widening_name((enum widening)why),
+                      (unsigned long long)sum_counter(server, offsetof(struct counters, widened) +
+                                                                  why * sizeof(struct counter)));
+}
+
 static void write_audit(struct server *server, struct buffer *text)
 {
     const struct gate *gate = server_gate(server);
@@ -246,5 +275,6 @@ void metrics_write(struct server *server, struct buffer *text)
     write_budgets(server, text);
     write_traffic(server, text);
     write_cache(server, text);
+    write_rules(server, text);
     write_audit(server, text);
 }

@@ -286,6 +286,28 @@ bool changed_reads_body(const struct preset *preset, struct bytes method, struct
     return reads;
 }
 
+void changed_by_path(const struct changed_question *question, struct arena *arena,
+                     struct changed *changed)
+{
+    struct tag_set tags;
+    struct path_segments *segments = arena_take(arena, sizeof(*segments));
+    struct changing changing = {.question = question,
+                                .entities = entities_of(question->preset),
+                                .arena = arena,
+                                .tags = &tags};
+
+    path_canonical(changing.entities, arena, question->path, segments);
+    const struct read_rule *rule =
+        changing.entities == NULL ? NULL : entities_read_rule(changing.entities, segments);
+    place_path(changing.entities, arena, rule == NULL ? NULL : &rule->path, segments,
+               &changing.path);
+    tag_set_init(&tags, arena, question->relations.account_tag);
+    name_own_path(&changing, BYTES("/"));
+    name_own_path(&changing, BYTES("="));
+    *changed = (struct changed){.settle_us = -1};
+    tell(&changing, changed);
+}
+
 enum result changed_by_entity(const struct changed_question *question, struct bytes entity,
                               struct arena *arena, struct changed *changed)
 {

@@ -50,6 +50,10 @@ void changed_by_request(const struct changed_question *question, struct arena *a
 void changed_by_answer(const struct changed_question *question, const struct fields *answer,
                        struct arena *arena, struct changed *changed);
 
+/* What lies at question->path and below, or shows the entity that it names: for purges. */
+void changed_by_path(const struct changed_question *question, struct arena *arena,
+                     struct changed *changed);
+
 /*
  * What a change of this entity behind the gate's back names ("profile/456"): all that writes of the
  * entity's own path name, and what shows it or refers to it. RESULT_INVALID: no kind of the preset.

@@ -3,22 +3,38 @@
 #include <stdio.h>
 
 #include "access/permissions.h"
+#include "cache/changed.h"
+#include "cache/shown.h"
 #include "cli/cli.h"
 #include "cli/configured.h"
 #include "config/rules.h"
 #include "gateway/normalise.h"
 
 static const char usage[] =
-    "usage: postern explain METHOD URL [--client NAME] [--config FILE]\n"
+    "usage: postern explain METHOD URL [--body BODY] [--type TYPE] [--client NAME] [--config "
+    "FILE]\n"
     "\n"
     "Says how the gate sees a request: client, normalised URL, permission, rule, ttl, tags;\n"
     "for a write, what it invalidates. Nothing is sent.\n"
     "\n"
+    "  --body BODY    a write's body, {\"country\":\"NL\"}\n"
+    "  --type TYPE    its Content-Type, application/json without it\n"
     "  --client NAME  as that client; without it the first, or \"local\"\n"
     "  --config FILE  the configuration; without it the usual places\n";
 
 struct question {
     const char *config, *client, *method, *url;
+    const char *body; /* NULL: not said */
+    const char *type;
+};
+
+/* What is asked of one upstream. */
+struct asked {
+    const struct configuration *configuration;
+    const struct client_config *client;
+    const struct upstream_config *upstream;
+    struct request request;
+    struct bytes body;
 };
 
 static const struct client_config *client_of(const struct configuration *configuration,
@@ -59,22 +75,67 @@ static void say_read(const struct configuration *configuration, const struct cac
                  rule->override ? "yes: the ttl overrules what the answer says" : "no");
 }
 
-/* The tags of design.md: the path without version prefix and its ancestors, and the account. */
-static void say_tags(struct bytes path)
+static void say_texts(const char *name, const struct bytes *texts, size_t count)
 {
-    (void)fputs("tags         account", stdout);
-    while (path.length > 0 && path.data[path.length - 1] == '/')
-        path.length--;
-    for (size_t end = 1; end <= path.length; end++)
-        if (end == path.length || path.data[end] == '/')
-            (void)printf(" %.*s", (int)end - 1, path.data + 1);
-    (void)putchar('\n');
+    for (size_t i = 0; i < count; i++)
+        (void)printf("%-12s %.*s\n", i == 0 ? name : "", (int)texts[i].length, texts[i].data);
 }
 
-static void say(const struct configuration *configuration, const struct upstream_config *upstream,
-                const struct client_config *client, const struct request *request,
-                struct arena *arena)
+static void say_widened(unsigned widened)
 {
+    for (unsigned why = 0; why < WIDENINGS; why++)
+        if ((widened >> why & 1) != 0)
+            (void)printf("wider by     %s\n", widening_name((enum widening)why));
+}
+
+/* The tags of cache/tags.h that an answer would carry, but for what its body shows. */
+static void say_tags(const struct upstream_config *upstream, struct bytes plain_path,
+                     struct bytes query, struct arena *arena)
+{
+    const struct shown_question question = {
+        .preset = upstream->preset, .path = plain_path, .query = query, .body = BYTES("null")};
+    struct path_segments segments;
+    struct shown shown;
+
+    if (upstream->preset != NULL && upstream->preset->entities != NULL) {
+        path_canonical(upstream->preset->entities, arena, plain_path, &segments);
+        const struct read_rule *rule = entities_read_rule(upstream->preset->entities, &segments);
+        if (rule != NULL)
+            (void)printf("read         %.*s\n", (int)rule->path.text.length, rule->path.text.data);
+    }
+    shown_by_answer(&question, arena, &shown);
+    say_texts("tags", shown.texts, shown.tags.count);
+    (void)puts("             and those of what its body shows");
+    say_widened(shown.widened & ~(1U << WIDENED_BODY_UNREADABLE));
+}
+
+static void say_write(const struct changed_question *question, int64_t settle_us,
+                      struct arena *arena)
+{
+    struct changed changed;
+
+    changed_by_request(question, arena, &changed);
+    if (changed.rule != NULL)
+        (void)printf("rule         %.*s\n", (int)changed.rule->text.length,
+                     changed.rule->text.data);
+    else
+        (void)puts("rule         none matches");
+    say_texts("invalidates", changed.texts, changed.tags.count);
+    if (changed.rule != NULL)
+        (void)puts("             and what the answer's Location and ids name; relations that the "
+                   "running gate knows make * narrower");
+    say_widened(changed.widened);
+    if (changed.settle_us > settle_us)
+        settle_us = changed.settle_us;
+    (void)printf("settle       %g s\n", settle_us > 0 ? (double)settle_us / 1e6 : 0);
+}
+
+static void say(const struct asked *asked, struct arena *arena)
+{
+    const struct configuration *configuration = asked->configuration;
+    const struct upstream_config *upstream = asked->upstream;
+    const struct client_config *client = asked->client;
+    const struct request *request = &asked->request;
     struct target target;
 
     (void)printf("client       %s\nupstream     %s (%s)\n", client->name, upstream->name,
@@ -91,36 +152,56 @@ static void say(const struct configuration *configuration, const struct upstream
     (void)printf("url          %.*s\npermission   %s\n", (int)target.url.length, target.url.data,
                  allowed ? "allowed" : "refused: 403");
     if (!http_method_is_safe(request->method)) {
-        (void)puts("invalidates  account: every stored answer of it");
-        (void)printf("settle       %g s\n", rule.settle_us > 0 ? (double)rule.settle_us / 1e6 : 0);
+        const struct changed_question question = {
+            .preset = upstream->preset,
+            .unmatched_by_path = configuration->unmatched_writes == UNMATCHED_PATH,
+            .method = request->method_text,
+            .path = plain_path,
+            .request = &request->fields,
+            .body = asked->body};
+
+        say_write(&question, rule.settle_us, arena);
         return;
     }
     say_read(configuration, &rule);
     if (rule.store)
-        say_tags(plain_path);
+        say_tags(upstream, plain_path, target.query, arena);
+}
+
+/* The body as the question says it: no --body is a body that nobody knows. */
+static void ask_body(struct asked *asked, const struct question *question, struct arena *arena)
+{
+    if (question->body == NULL)
+        return;
+    asked->body = bytes_of_string(question->body);
+    fields_add(&asked->request.fields, arena, BYTES("Content-Type"),
+               bytes_of_string(question->type));
 }
 
 static int explain(const struct question *question, const struct configuration *configuration)
 {
-    const struct client_config *client = client_of(configuration, question->client);
+    struct asked asked = {.configuration = configuration,
+                          .client = client_of(configuration, question->client),
+                          .request = {.method_text = bytes_of_string(question->method)}};
     struct bytes authority;
     struct arena arena;
-    struct request request = {.method_text = bytes_of_string(question->method)};
 
-    if (client == NULL)
+    if (asked.client == NULL)
         return CLI_WRONG;
     arena_init(&arena, 4096);
-    request.method = http_method_of(request.method_text);
+    asked.upstream = &configuration->upstreams[asked.client->upstream];
+    asked.request.method = http_method_of(asked.request.method_text);
     int code = CLI_DONE;
-    if (!http_is_token(request.method_text) ||
-        target_origin_form(&arena, bytes_of_string(question->url), &request.target, &authority) !=
-            RESULT_OK) {
+    if (!http_is_token(asked.request.method_text) ||
+        target_origin_form(&arena, bytes_of_string(question->url), &asked.request.target,
+                           &authority) != RESULT_OK) {
         (void)fprintf(
             stderr, "postern explain: %s %s is no request: write GET /path?query or a whole URL\n",
             question->method, question->url);
         code = CLI_WRONG;
     } else {
-        say(configuration, &configuration->upstreams[client->upstream], client, &request, &arena);
+        ask_body(&asked, question, &arena);
+        say(&asked, &arena);
     }
     arena_finish(&arena);
     return code;
@@ -128,12 +209,12 @@ static int explain(const struct question *question, const struct configuration *
 
 int cli_explain(int argc, char **argv)
 {
-    static const struct option options[] = {{"help", no_argument, NULL, 'h'},
-                                            {"config", required_argument, NULL, 'c'},
-                                            {"client", required_argument, NULL, 'n'},
-                                            {0}};
+    static const struct option options[] = {
+        {"help", no_argument, NULL, 'h'},         {"config", required_argument, NULL, 'c'},
+        {"client", required_argument, NULL, 'n'}, {"body", required_argument, NULL, 'b'},
+        {"type", required_argument, NULL, 't'},   {0}};
     struct configuration *configuration;
-    struct question question = {0};
+    struct question question = {.type = "application/json"};
     int option;
 
     while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
@@ -145,6 +226,10 @@ int cli_explain(int argc, char **argv)
             question.config = optarg;
         else if (option == 'n')
             question.client = optarg;
+        else if (option == 'b')
+            question.body = optarg;
+        else if (option == 't')
+            question.type = optarg;
         else
             return CLI_WRONG;
     }

@@ -14,13 +14,14 @@ static const char status_usage[] = "usage: postern status [--json] [--config FIL
                                    "What the running gate of this configuration does.\n";
 
 static const char purge_usage[] =
-    "usage: postern purge (--all | --path PATH | --tag TAG) [--config FILE]\n"
+    "usage: postern purge (--all | --path PATH | --tag TAG | --entity ENTITY) [--config FILE]\n"
     "\n"
     "Makes the running gate of this configuration forget stored answers.\n"
     "\n"
-    "  --all        all of them\n"
-    "  --path PATH  those at /profile/456 and below, in every version\n"
-    "  --tag TAG    the same, written profile/456\n";
+    "  --all            all of them\n"
+    "  --path PATH      those at /profile/456 and below, in every version, and those that show it\n"
+    "  --tag TAG        the same, written profile/456\n"
+    "  --entity ENTITY  all that a change of profile/456, made elsewhere, could have changed\n";
 
 enum { ANSWER_LIMIT_BYTES = 64 * 1024 * 1024 };
 
@@ -147,10 +148,13 @@ static int purge(const struct configuration *configuration, const char *member, 
 
 int cli_purge(int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"help", no_argument, NULL, 'h'},      {"config", required_argument, NULL, 'c'},
-        {"all", no_argument, NULL, 'a'},       {"path", required_argument, NULL, 'p'},
-        {"tag", required_argument, NULL, 't'}, {0}};
+    static const struct option options[] = {{"help", no_argument, NULL, 'h'},
+                                            {"config", required_argument, NULL, 'c'},
+                                            {"all", no_argument, NULL, 'a'},
+                                            {"path", required_argument, NULL, 'p'},
+                                            {"tag", required_argument, NULL, 't'},
+                                            {"entity", required_argument, NULL, 'e'},
+                                            {0}};
     struct configuration *configuration;
     const char *config = NULL, *member = NULL, *value = NULL;
     int option, wanted = 0;
@@ -167,7 +171,7 @@ int cli_purge(int argc, char **argv)
             continue;
         }
         wanted++;
-        member = option == 'a' ? "all" : option == 'p' ? "path" : "tag";
+        member = option == 'a' ? "all" : option == 'p' ? "path" : option == 'e' ? "entity" : "tag";
         value = optarg;
     }
     if (wanted != 1 || optind < argc) {

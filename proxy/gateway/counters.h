@@ -8,6 +8,7 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
+#include "cache/widening.h"
 #include "http/message.h"
 
 /* How the cache took part in an answer (RFC 9211's words where it has them). */
@@ -46,6 +47,7 @@ struct counters {
     struct counter latency_us, latency_count;
     struct counter in_bytes, out_bytes;
     struct counter upstream_calls, upstream_us, upstream_failures;
+    struct counter widened[WIDENINGS];  /* more went, or will go, than had to */
     struct counter scrubbed;            /* occurrences of the token cut out of answers */
     struct counter refused_connections; /* requests that were none */
 };

@@ -15,6 +15,7 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
+#include "cache/shown.h"
 #include "cache/storable.h"
 #include "gateway/record.h"
 #include "gateway/respond.h"
@@ -37,7 +38,7 @@ struct reading {
     struct arena arena; /* all that must outlive the exchange */
     struct cache_query query;
     struct fields sent;
-    struct bytes plain_path;
+    struct bytes plain_path, url_query;
     struct cache_rule rule;
     struct response response;
     struct freshness freshness;
@@ -77,6 +78,7 @@ static struct reading *reading_create(struct exchange *exchange)
         flight_answer_create((size_t)configuration_of(reading)->cache_max_object_bytes);
     reading->sent = fields_copy(&reading->arena, &exchange->sent);
     reading->plain_path = arena_copy(&reading->arena, exchange->plain_path);
+    reading->url_query = arena_copy(&reading->arena, exchange->target.query);
     reading->query = exchange->query;
     reading->query.url.text = arena_copy(&reading->arena, exchange->query.url.text);
     reading->query.sent = &reading->sent;
@@ -348,10 +350,30 @@ static void reading_post(struct reading *reading, enum cache_job_kind kind,
     entry->status = reading->response.status;
     entry->fields = reading->response.fields;
     entry->vary = reading->answer->vary;
-    entry->tags = tags_of_answer(&reading->arena, bytes_of_string(reading->query.account->name),
-                                 reading->plain_path);
     entry_note_freshness(entry, &reading->freshness);
     cache_post(reading->worker->gate->cache, job);
+}
+
+/* Tags and relations, for what is to be stored. */
+static void reading_note_shown(struct reading *reading, struct bytes body)
+{
+    struct cache_reader *reader = reading->worker->reader;
+    const struct shown_question question = {
+        .preset = reading->upstream->upstream.config->preset,
+        .relations = cache_reader_relations(reader, reading->query.account),
+        .path = reading->plain_path,
+        .query = reading->url_query,
+        .body = body,
+    };
+    struct shown shown;
+
+    shown_by_answer(&question, &reading->arena, &shown);
+    reading->job.entry.tags = shown.tags;
+    reading->job.relations = shown.relations;
+    reading->job.relation_count = shown.relation_count;
+    for (unsigned why = 0; why < WIDENINGS; why++)
+        if ((shown.widened >> why & 1) != 0)
+            counter_add(&reading->worker->counters.widened[why], 1);
 }
 
 /* A streamed answer is whole: what was kept back may go, once it is recorded. */
@@ -400,16 +422,17 @@ static void reading_finish_collected(struct reading *reading)
         else
             reading_end_answer(exchange);
     }
+    if (exchange != NULL)
+        connection_settle(exchange->connection); /* before the body is read for its tags */
     if (stored) {
         storable_strip(&reading->response.fields);
         reading->job.entry.body = body;
+        reading_note_shown(reading, body);
         reading_post(reading, CACHE_STORE, reading_on_stored);
     } else {
         reading_end_flight(reading, false);
         reading_free(reading);
     }
-    if (exchange != NULL)
-        connection_settle(exchange->connection);
 }
 
 /* The writer has freshened the stored answer, or could not: either way, look again. */

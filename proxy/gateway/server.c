@@ -313,6 +313,7 @@ enum result server_open(const struct server_options *options, struct server **op
     server->data_dir.lock = -1;
     server->started_wall_us = clock_wall_us();
     server->gate.slots = client_slots_create();
+    server->gate.tally = tally_create();
     server->base = event_base_new();
     if (server->base == NULL || mailbox_open(server->base, &server->mailbox) != RESULT_OK)
         memory_exhausted();
@@ -396,6 +397,7 @@ void server_close(struct server *server)
     free(server->listeners);
     data_dir_close(&server->data_dir);
     client_slots_destroy(server->gate.slots);
+    tally_destroy(server->gate.tally);
     token_release(server->token);
     configuration_release(server->configuration);
     event_free_if(server->on_term);

@@ -12,6 +12,7 @@
 #include "cache/flight.h"
 #include "gateway/counters.h"
 #include "gateway/settings.h"
+#include "gateway/tally.h"
 #include "http/connection.h"
 
 /* Shared by all workers; each member is safe for threads by itself. Main's. */
@@ -20,6 +21,7 @@ struct gate {
     struct flights *flights;
     struct audit *audit; /* NULL: switched off */
     struct client_slots *slots;
+    struct tally *tally;
     _Atomic uint64_t generation; /* of the settings that workers have, or are about to get */
     _Atomic uint32_t unswitched; /* letters with new settings that have not come */
 };

@@ -1,6 +1,7 @@
 /*
  * The steps of a write, each begun by the letter or the callback that ends the one before:
  *
+ *   gather     the body, where what the write changes stands in it
  *   guard      the cache's intent and the audit trail's are on disk (rule 2), or the write is
  * refused send       the body streams up; a small answer is held whole, a long one stops after its
  * first part invalidate by the answer's status, or by there being none (rules 3, 8): the writer
@@ -16,9 +17,11 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
+#include "gateway/effects.h"
 #include "gateway/reading.h"
 #include "gateway/record.h"
 #include "gateway/respond.h"
+#include "gateway/tally.h"
 
 enum {
     WRITING_ARENA_BYTES = 2048,
@@ -31,6 +34,7 @@ enum {
 };
 
 enum writing_step {
+    WRITING_GATHERING,
     WRITING_GUARDING,
     WRITING_SENDING,
     WRITING_OPENING,   /* a long answer: invalidated for before its head */
@@ -53,6 +57,7 @@ struct writing {
     unsigned guards_due;
     bool guards_failed, intent_kept;
     int64_t settle_us; /* the rule's; -1: none */
+    struct effects effects;
 
     struct buffer upload;
     bool upload_ended, upload_broken;
@@ -106,6 +111,7 @@ static struct writing *writing_create(struct exchange *exchange)
     buffer_init(&writing->held, WRITING_HELD_LIMIT_BYTES);
     if (!writing->upload_ended)
         writing_begin_mac(writing);
+    writing->step = WRITING_GATHERING;
     exchange->writing = writing;
     worker_hold(writing->worker);
     return writing;
@@ -141,6 +147,9 @@ static struct exchange *writing_let_go(struct writing *writing)
 
 /* --- the request's body --- */
 
+/* What is gathered is enough: the write is announced. `body`: all of it, or data NULL. */
+static void writing_announce(struct writing *writing, struct bytes body);
+
 static size_t writing_on_upload(void *context, char *room, size_t size)
 {
     struct writing *writing = context;
@@ -171,7 +180,9 @@ void writing_on_body(struct writing *writing, struct bytes part)
                              part.length); /* begun: cannot fail */
     if (writing->upload.length > WRITING_UPLOAD_HIGH_BYTES)
         connection_pause_body(writing->exchange->connection);
-    if (writing->fetch != NULL)
+    if (writing->step == WRITING_GATHERING && writing->upload.length > CHANGED_BODY_LIMIT_BYTES)
+        writing_announce(writing, (struct bytes){0});
+    else if (writing->fetch != NULL)
         fetch_resume_upload(writing->fetch);
 }
 
@@ -185,7 +196,10 @@ void writing_on_body_end(struct writing *writing)
                             sizeof(writing->body_hmac)); /* begun */
         writing->exchange->body_hmac = writing->body_hmac;
     }
-    if (writing->fetch != NULL)
+    if (writing->step == WRITING_GATHERING)
+        writing_announce(writing,
+                         writing->upload.length == 0 ? BYTES("") : buffer_bytes(&writing->upload));
+    else if (writing->fetch != NULL)
         fetch_resume_upload(writing->fetch);
 }
 
@@ -236,7 +250,11 @@ static void writing_finish(struct writing *writing)
 
 static void writing_on_closed(struct letter *letter)
 {
-    writing_finish((struct writing *)letter);
+    struct writing *writing = (struct writing *)letter;
+
+    if (writing->job.kind == CACHE_INVALIDATE)
+        tally_add(writing->worker->gate->tally, writing->job.cause.rule, writing->job.gone);
+    writing_finish(writing);
 }
 
 /* --- invalidating --- */
@@ -262,6 +280,9 @@ static bool write_had_no_effect(const struct writing *writing)
 static int64_t write_quarantine_us(const struct writing *writing)
 {
     const int64_t total_us = writing->upstream->upstream.config->total_timeout_us;
+    const int64_t settle_us = writing->effects.changed.settle_us > writing->settle_us
+                                  ? writing->effects.changed.settle_us
+                                  : writing->settle_us;
     const unsigned status = writing->response.status;
     int64_t quarantine_us = 0;
 
@@ -269,8 +290,8 @@ static int64_t write_quarantine_us(const struct writing *writing)
         (writing->ended && writing->end.outcome != FETCH_DONE) || status == 202 || status == 502 ||
         status == 503 || status == 504)
         quarantine_us = total_us;
-    if (writing->settle_us > quarantine_us && !write_had_no_effect(writing))
-        quarantine_us = writing->settle_us;
+    if (settle_us > quarantine_us && !write_had_no_effect(writing))
+        quarantine_us = settle_us;
     return quarantine_us;
 }
 
@@ -288,6 +309,12 @@ static bool write_names_every_account(const struct writing *writing)
            atomic_load(&gate->generation) != writing->settings->generation;
 }
 
+static void writing_note_answer(struct writing *writing)
+{
+    effects_add_answer(&writing->effects, writing->worker,
+                       writing->has_response ? &writing->response.fields : NULL);
+}
+
 static void writing_post(struct writing *writing, enum cache_job_kind kind,
                          void (*deliver)(struct letter *))
 {
@@ -300,8 +327,9 @@ static void writing_post(struct writing *writing, enum cache_job_kind kind,
     job->account =
         kind == CACHE_INTENT || write_names_every_account(writing) ? NULL : writing->account;
     job->result = RESULT_OK;
-    job->tags = job->account == NULL ? (struct tags){0}
-                                     : (struct tags){.hashes = &job->account->tag, .count = 1};
+    effects_fill_job(&writing->effects, job);
+    if (job->account == NULL)
+        job->tags = (struct tags){0};
     job->quarantine_us = write_quarantine_us(writing);
     job->keeps_intent = writing->step == WRITING_OPENING;
     cache_post(writing->worker->gate->cache, job);
@@ -309,9 +337,12 @@ static void writing_post(struct writing *writing, enum cache_job_kind kind,
 
 static void writing_close(struct writing *writing)
 {
+    const bool had_no_effect = write_had_no_effect(writing);
+
     writing->step = WRITING_CLOSING;
-    writing_post(writing, write_had_no_effect(writing) ? CACHE_CLEAR : CACHE_INVALIDATE,
-                 writing_on_closed);
+    if (!had_no_effect)
+        writing_note_answer(writing);
+    writing_post(writing, had_no_effect ? CACHE_CLEAR : CACHE_INVALIDATE, writing_on_closed);
 }
 
 /* A long answer may begin: what it follows from is invalidated. */
@@ -336,6 +367,7 @@ static void writing_open(struct writing *writing)
 {
     writing->step = WRITING_OPENING;
     fetch_pause(writing->fetch);
+    writing_note_answer(writing);
     writing_post(writing, CACHE_INVALIDATE, writing_on_opened);
 }
 
@@ -466,13 +498,13 @@ static void writing_on_flushed(struct letter *letter)
     writing_guard(writing, writing->flush.result);
 }
 
-void writing_start(struct exchange *exchange)
+static void writing_announce(struct writing *writing, struct bytes body)
 {
-    struct writing *writing = writing_create(exchange);
+    struct exchange *exchange = writing->exchange;
     struct audit_ring *ring = writing->worker->ring;
 
-    exchange->outcome = OUTCOME_WRITE;
-    exchange->forwarded = "method";
+    effects_begin(&writing->effects, exchange, body, &writing->arena);
+    writing->step = WRITING_GUARDING;
     writing->guards_due = ring == NULL ? 1 : 2;
     writing_post(writing, CACHE_INTENT, writing_on_intent);
     if (ring == NULL)
@@ -484,6 +516,18 @@ void writing_start(struct exchange *exchange)
     writing->flush.letter.deliver = writing_on_flushed;
     writing->flush.mailbox = writing->worker->mailbox;
     audit_flush(ring, &writing->flush);
+}
+
+void writing_start(struct exchange *exchange)
+{
+    struct writing *writing = writing_create(exchange);
+
+    exchange->outcome = OUTCOME_WRITE;
+    exchange->forwarded = "method";
+    if (effects_ask_body(exchange))
+        connection_read_body(exchange->connection);
+    else
+        writing_announce(writing, writing->upload_ended ? BYTES("") : (struct bytes){0});
 }
 
 void writing_on_drained(struct writing *writing)
@@ -499,6 +543,11 @@ void writing_leave(struct writing *writing)
     if (!exchange->recorded)
         writing->detached = record_detach(exchange);
     writing->upload_broken = !writing->upload_ended;
+    if (writing->step == WRITING_GATHERING) {
+        writing->ended = true; /* never announced */
+        writing_finish(writing);
+        return;
+    }
     if (writing->fetch == NULL)
         return;
     fetch_resume_upload(writing->fetch);

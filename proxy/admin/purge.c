@@ -1,0 +1,116 @@
+/* Jobs for the cache's writer, on the heap, for the client may leave before they are done. */
+#include "admin/purge.h"
+
+#include <stdlib.h>
+
+#include "base/memory.h"
+#include "cache/changed.h"
+
+struct purging {
+    struct connection *connection; /* NULL: gone */
+    void (*done)(struct connection *connection);
+    struct tally *tally;
+    struct arena arena; /* of the tags */
+    size_t due;
+    struct purging_job {
+        struct cache_job job; /* first */
+        struct purging *owner;
+    } jobs[API_PURGE_ACCOUNTS];
+};
+
+static void purging_on_done(struct letter *letter)
+{
+    struct purging_job *job = (struct purging_job *)letter;
+    struct purging *purging = job->owner;
+    struct connection *connection = purging->connection;
+    void (*done)(struct connection *) = purging->done;
+
+    tally_add(purging->tally, job->job.cause.rule, job->job.gone);
+    if (--purging->due > 0)
+        return;
+    arena_finish(&purging->arena);
+    free(purging);
+    if (connection != NULL)
+        done(connection);
+}
+
+static struct tags purge_tags(struct purging *purging, const struct preset *preset,
+                              const struct account *account, const struct api_purge *wanted)
+{
+    const struct changed_question question = {
+        .preset = preset, .relations = {.account_tag = account->tag}, .path = wanted->path};
+    struct changed changed;
+
+    if (wanted->entity.length == 0)
+        changed_by_path(&question, &purging->arena, &changed);
+    else if (changed_by_entity(&question, wanted->entity, &purging->arena, &changed) != RESULT_OK)
+        return (struct tags){0}; /* not a kind of this upstream */
+    return changed.tags;
+}
+
+/* `account` NULL: every account. */
+static struct purging_job *purging_add(struct purging *purging, struct server *server,
+                                       struct account *account)
+{
+    struct purging_job *job = &purging->jobs[purging->due++];
+
+    job->owner = purging;
+    job->job.letter.deliver = purging_on_done;
+    job->job.mailbox = server_mailbox(server);
+    job->job.kind = CACHE_INVALIDATE;
+    job->job.account = account;
+    job->job.cause.rule = BYTES("purge");
+    return job;
+}
+
+static bool account_is_new(const struct purging *purging, const struct account *account)
+{
+    for (size_t i = 0; i < purging->due; i++)
+        if (purging->jobs[i].job.account == account)
+            return false;
+    return true;
+}
+
+/* All goes where all is meant, and where it is not known in which accounts a path is to go. */
+static bool purge_is_of_all(const struct settings *settings, const struct api_purge *wanted)
+{
+    if (wanted->all || settings->configuration->upstream_count > API_PURGE_ACCOUNTS)
+        return true;
+    for (size_t i = 0; i < settings->configuration->upstream_count; i++)
+        if (settings_account(&settings->upstreams[i]) == NULL)
+            return true;
+    return false;
+}
+
+struct purging *purge_begin(struct server *server, struct connection *connection,
+                            const struct api_purge *wanted,
+                            void (*done)(struct connection *connection))
+{
+    const struct settings *settings = server_settings(server);
+    struct purging *purging = memory_take(1, sizeof(*purging));
+    const bool all = purge_is_of_all(settings, wanted);
+
+    purging->connection = connection;
+    purging->done = done;
+    purging->tally = server_gate(server)->tally;
+    arena_init(&purging->arena, 1024);
+    if (all)
+        (void)purging_add(purging, server, NULL);
+    for (size_t i = 0; !all && i < settings->configuration->upstream_count; i++) {
+        struct account *account = settings_account(&settings->upstreams[i]);
+
+        if (account_is_new(purging, account))
+            purging_add(purging, server, account)->job.tags =
+                purge_tags(purging, settings->configuration->upstreams[i].preset, account, wanted);
+    }
+    const size_t due =
+        purging->due; /* the first letter can't come before this function has returned */
+    for (size_t i = 0; i < due; i++)
+        cache_post(server_gate(server)->cache, &purging->jobs[i].job);
+    return purging;
+}
+
+void purge_leave(struct purging *purging)
+{
+    purging->connection = NULL;
+}
