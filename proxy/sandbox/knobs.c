@@ -137,15 +137,19 @@ static bool limit_with_read(const cJSON *member, bool *as_page)
 static bool numbers_read(const cJSON *object, struct sandbox_knobs *numbers)
 {
     int64_t per_second = numbers->per_second, file_bytes = (int64_t)numbers->file_bytes;
+    int64_t profiles = (int64_t)numbers->profiles;
 
     if (!take_number(object, "latency_ms", CLOCK_MILLISECOND_US, &numbers->latency_us) ||
         !take_number(object, "latency_after_ms", CLOCK_MILLISECOND_US,
                      &numbers->latency_after_us) ||
         !take_number(object, "jitter_ms", CLOCK_MILLISECOND_US, &numbers->jitter_us) ||
+        !take_number(object, "jitter_after_ms", CLOCK_MILLISECOND_US, &numbers->jitter_after_us) ||
         !take_number(object, "view_lag_ms", CLOCK_MILLISECOND_US, &numbers->view_lag_us) ||
         !take_number(object, "per_second", 1, &per_second) || per_second > UINT32_MAX ||
-        !take_number(object, "file_bytes", 1, &file_bytes))
+        !take_number(object, "file_bytes", 1, &file_bytes) ||
+        !take_number(object, "profiles", 1, &profiles) || profiles > KNOBS_PROFILES_LIMIT)
         return false;
+    numbers->profiles = (uint64_t)profiles;
     numbers->per_second = (uint32_t)per_second;
     numbers->file_bytes = (uint64_t)file_bytes;
     return limit_with_read(cJSON_GetObjectItemCaseSensitive(object, "limit_with"),
@@ -155,8 +159,8 @@ static bool numbers_read(const cJSON *object, struct sandbox_knobs *numbers)
 static const char *unknown_member(const cJSON *object)
 {
     static const char *const known[] = {
-        "latency_ms", "latency_after_ms", "jitter_ms",  "view_lag_ms",
-        "per_second", "limit_with",       "file_bytes", "faults"};
+        "latency_ms", "latency_after_ms", "jitter_ms",  "jitter_after_ms", "view_lag_ms",
+        "per_second", "limit_with",       "file_bytes", "profiles",        "faults"};
     const cJSON *member;
 
     cJSON_ArrayForEach(member, object)
@@ -235,10 +239,12 @@ cJSON *knobs_shape(const struct knobs *knobs)
     add_milliseconds(object, "latency_ms", numbers->latency_us);
     add_milliseconds(object, "latency_after_ms", numbers->latency_after_us);
     add_milliseconds(object, "jitter_ms", numbers->jitter_us);
+    add_milliseconds(object, "jitter_after_ms", numbers->jitter_after_us);
     add_milliseconds(object, "view_lag_ms", numbers->view_lag_us);
     (void)cJSON_AddNumberToObject(object, "per_second", numbers->per_second);
     (void)cJSON_AddStringToObject(object, "limit_with", numbers->limits_with_page ? "page" : "429");
     (void)cJSON_AddNumberToObject(object, "file_bytes", (double)numbers->file_bytes);
+    (void)cJSON_AddNumberToObject(object, "profiles", (double)numbers->profiles);
     cJSON *list = cJSON_AddArrayToObject(object, "faults");
     for (size_t i = 0; i < knobs->fault_count; i++)
         fault_shape(list, &knobs->faults[i]);

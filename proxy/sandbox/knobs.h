@@ -39,14 +39,15 @@ struct knobs {
     size_t fault_count;
 };
 
-enum { KNOBS_FAULTS_LIMIT = 1000 };
+enum { KNOBS_FAULTS_LIMIT = 1000, KNOBS_PROFILES_LIMIT = 100000 };
 
 void knobs_finish(struct knobs *knobs);
 
 /*
- * Takes the members of a JSON object: "latency_ms", "latency_after_ms", "jitter_ms", "view_lag_ms",
- * "per_second", "limit_with" ("429", "page"), "file_bytes", and "faults", which replaces all that
- * there were. Anything else, or a wrong type: RESULT_INVALID, and nothing is changed.
+ * Takes the members of a JSON object: "latency_ms", "latency_after_ms", "jitter_ms",
+ * "jitter_after_ms", "view_lag_ms", "per_second", "limit_with" ("429", "page"), "file_bytes",
+ * "profiles", and "faults", which replaces all that there were. Anything else, or a wrong type:
+ * RESULT_INVALID, and nothing is changed.
  */
 MUST_USE enum result knobs_read(struct knobs *knobs, const cJSON *object, struct error *error);
 

@@ -23,7 +23,7 @@ void sandbox_reseed(struct sandbox *sandbox)
     sandbox->model = model_create();
     sandbox->model->view_lag_us = sandbox->knobs.numbers.view_lag_us;
     model_set_time(sandbox->model, clock_now_us(), clock_wall_us());
-    seed_fill(sandbox->model);
+    seed_fill(sandbox->model, (size_t)sandbox->knobs.numbers.profiles);
 }
 
 /* The same noise in every sandbox: a generator of its own, not the model's, which moves on. */

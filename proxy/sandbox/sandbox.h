@@ -21,10 +21,12 @@ struct sandbox_knobs {
     int64_t latency_us;       /* before a call is carried out */
     int64_t latency_after_us; /* after that, before the answer */
     int64_t jitter_us;        /* up to so much more latency, by chance */
+    int64_t jitter_after_us;  /* the same for the latency after */
     int64_t view_lag_us;      /* selections follow changes only that much later */
     uint32_t per_second;      /* more calls in a second are refused; 0: no limit */
     bool limits_with_page;    /* … by the load balancer's 503 page instead of 429 */
     uint64_t file_bytes;      /* size of every file's content */
+    uint64_t profiles;        /* so many in each database from the next reset on; 0: as they come */
 };
 
 enum { SANDBOX_FILE_BYTES = 1024 * 1024 };

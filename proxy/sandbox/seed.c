@@ -226,7 +226,7 @@ static void add_views(struct model *model, struct table *database)
     (void)add_selection(model, database, top, "With an a", &third);
 }
 
-static void add_database(struct model *model, const struct seed_database *seed)
+static void add_database(struct model *model, const struct seed_database *seed, size_t profiles)
 {
     static const char *const interests[][2] = {
         {"cycling", "sports"}, {"running", "sports"}, {"cooking", "home"}};
@@ -246,11 +246,11 @@ static void add_database(struct model *model, const struct seed_database *seed)
         const struct condition big = wanted(collection, "amount", COMPARISON_MORE, hundred);
         (void)add_selection(model, collection, NULL, "Large", &big);
     }
-    add_profiles(model, database, seed->profile_count);
+    add_profiles(model, database, profiles);
     add_views(model, database);
 }
 
-void seed_fill(struct model *model)
+void seed_fill(struct model *model, size_t profiles)
 {
     const int64_t now_us = model->now_us, wall_s = model->wall_s, lag_us = model->view_lag_us;
 
@@ -258,7 +258,7 @@ void seed_fill(struct model *model)
     model_set_time(model, 1, seed_begin_s * INT64_C(1000000));
     model->view_lag_us = 0;
     for (size_t i = 0; i < ARRAY_LENGTH(seeds); i++)
-        add_database(model, &seeds[i]);
+        add_database(model, &seeds[i], profiles == 0 ? seeds[i].profile_count : profiles);
     for (size_t i = 0; i < model->databases.count; i++) {
         struct table *database = model->databases.items[i];
 

@@ -183,6 +183,14 @@ static bool exchange_fails(struct exchange *exchange)
     return true;
 }
 
+/* By chance up to `jitter_us` more than `least_us`. */
+static int64_t latency_us(struct sandbox *sandbox, int64_t least_us, int64_t jitter_us)
+{
+    if (jitter_us == 0)
+        return least_us;
+    return least_us + (int64_t)(model_random(sandbox->model) % ((uint64_t)jitter_us + 1));
+}
+
 static void exchange_end(struct exchange *exchange)
 {
     if (!exchange_fails(exchange))
@@ -193,6 +201,7 @@ static void exchange_end(struct exchange *exchange)
 static void exchange_apply(struct exchange *exchange)
 {
     struct sandbox *sandbox = exchange->sandbox;
+    const struct sandbox_knobs *numbers = &sandbox->knobs.numbers;
     struct call *call = &exchange->call;
 
     model_set_time(sandbox->model, clock_now_us(), clock_wall_us());
@@ -205,17 +214,9 @@ static void exchange_apply(struct exchange *exchange)
         call->endpoint->handle(sandbox->model, call, &exchange->reply);
         call_finish(call);
     }
-    exchange_pause(exchange, sandbox->knobs.numbers.latency_after_us, exchange_end);
-}
-
-static int64_t latency_us(struct sandbox *sandbox)
-{
-    const struct sandbox_knobs *numbers = &sandbox->knobs.numbers;
-
-    if (numbers->jitter_us == 0)
-        return numbers->latency_us;
-    return numbers->latency_us +
-           (int64_t)(model_random(sandbox->model) % ((uint64_t)numbers->jitter_us + 1));
+    exchange_pause(exchange,
+                   latency_us(sandbox, numbers->latency_after_us, numbers->jitter_after_us),
+                   exchange_end);
 }
 
 /* More calls than the limit came in this second. */
@@ -331,8 +332,11 @@ static void serve_on_body(struct connection *connection, struct bytes part)
 static void serve_on_body_end(struct connection *connection)
 {
     struct exchange *exchange = connection_exchange(connection);
+    struct sandbox *sandbox = exchange->sandbox;
+    const struct sandbox_knobs *numbers = &sandbox->knobs.numbers;
 
-    exchange_pause(exchange, latency_us(exchange->sandbox), exchange_apply);
+    exchange_pause(exchange, latency_us(sandbox, numbers->latency_us, numbers->jitter_us),
+                   exchange_apply);
 }
 
 /* In a turn of the loop of its own, or one fast reader of a large file would keep all others

@@ -27,7 +27,7 @@ static inline int asking_begin(void **state)
     arena_init(&asking.arena, 64 * 1024);
     asking.model = model_create();
     model_set_time(asking.model, INT64_C(5000000), INT64_C(1700000000000000));
-    seed_fill(asking.model);
+    seed_fill(asking.model, 0);
     *state = &asking;
     return 0;
 }

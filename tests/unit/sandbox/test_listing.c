@@ -185,9 +185,21 @@ static void the_seed_is_the_same_every_time(void **state)
 
     model_destroy(asking->model);
     asking->model = model_create();
-    seed_fill(asking->model);
+    seed_fill(asking->model, 0);
     assert_string_equal(read_text(asking, "/database/31/profiles?limit=1000"), first);
     free(first);
+}
+
+static void a_seed_of_few_profiles_has_so_many_in_each_database(void **state)
+{
+    struct asking *asking = *state;
+
+    model_destroy(asking->model);
+    asking->model = model_create();
+    seed_fill(asking->model, 2);
+    assert_string_equal(read_text(asking, "/database/31/profileids"), "[\"9001\",\"9002\"]");
+    assert_string_equal(read_text(asking, "/database/33/profileids"), "[\"9005\",\"9006\"]");
+    assert_int_equal(ask(asking, METHOD_GET, "/profile/9007", ""), 400);
 }
 
 #define ASKING(test) cmocka_unit_test_setup_teardown(test, asking_begin, asking_end)
@@ -205,6 +217,7 @@ int main(void)
         ASKING(nextid_tells_where_the_list_goes_on),
         ASKING(databases_embed_their_structure),
         ASKING(the_seed_is_the_same_every_time),
+        ASKING(a_seed_of_few_profiles_has_so_many_in_each_database),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
