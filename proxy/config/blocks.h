@@ -6,6 +6,7 @@
 #ifndef POSTERN_CONFIG_BLOCKS_H
 #define POSTERN_CONFIG_BLOCKS_H
 
+#include "config/entities.h"
 #include "config/reader.h"
 
 member_reader block_log;       /* server.c */
@@ -19,6 +20,22 @@ member_reader block_audit;     /* audit.c */
 
 /* {"query": NAME} or {"header": NAME, "format": "…%s…"} into a struct injection. */
 member_reader block_injection; /* upstreams.c */
+
+/* A preset while it is read. */
+struct preset_draft {
+    struct preset preset;
+    struct entities entities; /* what preset.entities points at in the end, if anything */
+};
+
+/* A preset's blocks, whose `into` is the draft, to be read in this order: entities_block.c. What
+ * reads say of ttl and storing goes behind the preset's rules, so these are read before. */
+member_reader block_kinds;
+member_reader block_equivalents;
+member_reader block_reads;
+member_reader block_writes;
+
+/* Decides what follows from all of them together; the last step. */
+void entities_settle(struct reader *reader, struct preset_draft *draft);
 
 /* An array of cache rules into the arena; *rules and *count are set in any case. */
 void cache_rules_read(struct reader *reader, const cJSON *item, const struct cache_rule **rules,

@@ -7,9 +7,6 @@
 
 #include <assert.h>
 
-/* Stars in one equivalent, at most. */
-enum { STARS_LIMIT = 4 };
-
 /* How well a template fits a path, as a number: the better fit is the greater. Zero: not at all. */
 enum {
     FIT_WHOLE = 1 << 20,                  /* the whole path; else a prefix of it */
@@ -20,7 +17,8 @@ static_assert(TEMPLATE_SEGMENTS_LIMIT < 16 && FIT_LENGTH + 4 < 20, "a fit has ro
 
 /* Takes `from` off the front of *text, whole segments only; what its stars stand for goes to
  * `stars`. */
-static bool prefix_take(struct bytes *text, struct bytes from, struct bytes stars[STARS_LIMIT])
+static bool prefix_take(struct bytes *text, struct bytes from,
+                        struct bytes stars[EQUIVALENT_STARS_LIMIT])
 {
     struct bytes rest = *text;
     size_t star_count = 0;
@@ -28,7 +26,8 @@ static bool prefix_take(struct bytes *text, struct bytes from, struct bytes star
     while (from.length > 0) {
         const struct bytes wanted = bytes_cut(&from, '/'), segment = bytes_cut(&rest, '/');
 
-        if (bytes_equal(wanted, BYTES("*")) && segment.length > 0 && star_count < STARS_LIMIT)
+        if (bytes_equal(wanted, BYTES("*")) && segment.length > 0 &&
+            star_count < EQUIVALENT_STARS_LIMIT)
             stars[star_count++] = segment;
         else if (!bytes_equal(wanted, segment))
             return false;
@@ -39,7 +38,7 @@ static bool prefix_take(struct bytes *text, struct bytes from, struct bytes star
 
 /* `to` with its stars replaced, then the rest of the path. */
 static struct bytes prefix_put(struct arena *arena, struct bytes to, struct bytes rest,
-                               const struct bytes stars[STARS_LIMIT])
+                               const struct bytes stars[EQUIVALENT_STARS_LIMIT])
 {
     struct bytes parts[2 * TEMPLATE_SEGMENTS_LIMIT + 1];
     size_t count = 0, star_count = 0;
@@ -49,7 +48,7 @@ static struct bytes prefix_put(struct arena *arena, struct bytes to, struct byte
 
         if (count > 0)
             parts[count++] = BYTES("/");
-        parts[count++] = bytes_equal(segment, BYTES("*")) && star_count < STARS_LIMIT
+        parts[count++] = bytes_equal(segment, BYTES("*")) && star_count < EQUIVALENT_STARS_LIMIT
                              ? stars[star_count++]
                              : segment;
     }
@@ -71,7 +70,7 @@ void path_canonical(const struct entities *entities, struct arena *arena, struct
         text.length--;
     for (size_t i = 0; entities != NULL && i < entities->equivalent_count; i++) {
         const struct path_equivalent *equivalent = &entities->equivalents[i];
-        struct bytes stars[STARS_LIMIT] = {{0}};
+        struct bytes stars[EQUIVALENT_STARS_LIMIT] = {{0}};
         struct bytes rest = text;
 
         if (text.length > 0 && prefix_take(&rest, equivalent->from, stars))
@@ -121,7 +120,7 @@ const struct read_rule *entities_read_rule(const struct entities *entities,
     return best;
 }
 
-static bool write_has_method(const struct write_rule *rule, struct bytes method)
+bool write_has_method(const struct write_rule *rule, struct bytes method)
 {
     for (size_t i = 0; i < rule->method_count; i++)
         if (bytes_equal(rule->methods[i], method))

@@ -31,8 +31,8 @@ enum {
 /* A sort of entity. Its entities are named `name/id`. */
 struct kind {
     struct bytes name; /* "profile", "publisher/emailing" */
-    bool opaque;       /* ids are any text, compared as they stand; else decimal numbers: what is
-                          none is a name, of which nobody knows whose */
+    bool opaque;       /* ids are any text; else decimal numbers: what is none is a name, of which
+                          nobody knows whose */
     int parents[KIND_PARENTS_LIMIT]; /* indexes of the kinds that it belongs to */
     size_t parent_count;
 };
@@ -173,7 +173,7 @@ struct entities {
                                    empty: none */
 };
 
-enum { PATH_SEGMENTS_LIMIT = 64 };
+enum { PATH_SEGMENTS_LIMIT = 64, EQUIVALENT_STARS_LIMIT = 4 };
 
 /* A canonical path, cut at its slashes. Segments are as in the normalised path (percent-encoded).
  */
@@ -202,6 +202,9 @@ const struct read_rule *entities_read_rule(const struct entities *entities,
 size_t entities_write_rules(const struct entities *entities, struct bytes method,
                             const struct path_segments *path, const struct write_rule **rules,
                             size_t room);
+
+/* Whether the rule is of that method; case counts (RFC 9110 §9.1). */
+bool write_has_method(const struct write_rule *rule, struct bytes method);
 
 /* The kind of that name, or KIND_NONE. */
 int entities_kind(const struct entities *entities, struct bytes name);

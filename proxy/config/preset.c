@@ -106,6 +106,60 @@ static void preset_identity(struct reader *reader, const cJSON *item, const stru
     (void)reader_members(reader, item, members, ARRAY_LENGTH(members), into); /* said its fault */
 }
 
+static void overload_status(struct reader *reader, const cJSON *item, const struct member *member,
+                            void *into)
+{
+    struct overload *overload = into;
+    uint64_t status;
+
+    (void)member;
+    if (reader_whole(reader, item, 200, 599, &status))
+        overload->status = (uint32_t)status;
+}
+
+static void overload_body(struct reader *reader, const cJSON *item, const struct member *member,
+                          void *into)
+{
+    struct overload *overload = into;
+    const char *text = reader_string(reader, item, "text that the answer holds");
+
+    (void)member;
+    if (text != NULL)
+        overload->body = bytes_of_string(text);
+}
+
+static void preset_overload(struct reader *reader, const cJSON *item, const struct member *member,
+                            void *into)
+{
+    static const struct member members[] = {
+        {.name = "status", .read = overload_status, .required = true},
+        {.name = "body", .read = overload_body},
+    };
+    struct preset *preset = into;
+    const size_t count = reader_array(reader, item, "overload answers");
+    struct overload *overloads =
+        arena_take_zeroed(&reader->configuration->arena, (count + 1) * sizeof(*overloads));
+
+    (void)member;
+    preset->overloads = overloads;
+    preset->overload_count = count;
+    const cJSON *element = count > 0 ? item->child : NULL;
+    for (size_t i = 0; i < count; i++, element = element->next)
+        (void)reader_members(reader, element, members, ARRAY_LENGTH(members), &overloads[i]);
+}
+
+static void preset_created_field(struct reader *reader, const cJSON *item,
+                                 const struct member *member, void *into)
+{
+    struct preset_draft *draft = into;
+    const char *text = reader_string(reader, item, "a field such as \"X-Created\"");
+
+    (void)member;
+    if (text != NULL)
+        draft->entities.created_field = bytes_of_string(text);
+}
+
+/* In the order in which they need each other. */
 static const struct member preset_members[] = {
     {.name = "$schema", .read = reader_ignore},
     {.name = "version_prefixes",
@@ -128,8 +182,20 @@ static const struct member preset_members[] = {
      .read = reader_list,
      .offset = offsetof(struct preset, secret_parameters),
      .count_offset = offsetof(struct preset, secret_parameter_count)},
+    {.name = "overload", .read = preset_overload},
+    {.name = "created_field", .read = preset_created_field},
+    {.name = "touched_fields",
+     .read = reader_list,
+     .offset = offsetof(struct preset_draft, entities.touched),
+     .count_offset = offsetof(struct preset_draft, entities.touched_count)},
     {.name = "rules", .read = preset_rules},
+    {.name = "kinds", .read = block_kinds},
+    {.name = "equivalents", .read = block_equivalents},
+    {.name = "reads", .read = block_reads},
+    {.name = "writes", .read = block_writes},
 };
+
+static_assert(offsetof(struct preset_draft, preset) == 0, "tables reach a preset by its draft");
 
 /* Reads a preset from its text, with a reader of its own that reports to the outer one. */
 static const struct preset *preset_read(struct reader *outer, const cJSON *item, const char *path,
@@ -138,21 +204,21 @@ static const struct preset *preset_read(struct reader *outer, const cJSON *item,
     struct source source;
     struct reader reader = *outer;
     struct error error = {0};
-    struct preset *preset = arena_take_zeroed(&outer->configuration->arena, sizeof(*preset));
+    struct preset_draft *draft = arena_take_zeroed(&outer->configuration->arena, sizeof(*draft));
 
     reader.source = &source;
     reader.file = path;
     reader.outer = outer;
     reader.outer_item = item;
-    preset->name =
+    draft->preset.name =
         arena_copy(&outer->configuration->arena, bytes_of_string(item->valuestring)).data;
     if (source_read(&source, text, &error) != RESULT_OK)
         reader_fault(outer, item, "%s:%u: %s", path, error.line, error.text);
-    else
-        (void)reader_members(&reader, source.root, preset_members, ARRAY_LENGTH(preset_members),
-                             preset); /* said its fault */
+    else if (reader_members(&reader, source.root, preset_members, ARRAY_LENGTH(preset_members),
+                            draft))
+        entities_settle(&reader, draft);
     source_finish(&source);
-    return preset;
+    return &draft->preset;
 }
 
 /* The path of the n-th place to look at, or NULL behind the last. */
