@@ -142,12 +142,6 @@ setup: $(PURPOSES:%=setup-%)
 $(PURPOSES:%=setup-%): setup-%:
 	@sh tests/setup.sh $(PACKAGES_$*)
 
-# --- presets: the reads and writes of Copernica's, from the table of its endpoints ---
-
-.PHONY: preset
-preset:
-	$(PYTHON) tools/preset.py
-
 # --- install ---
 
 PLACE    := $(DESTDIR)$(PREFIX)
@@ -167,7 +161,7 @@ clean:
 
 .PHONY: calls bench syscalls
 calls: all | setup-calls
-	POSTERN=$(abspath $(BUILD))/postern $(PYTHON) bench/calls.py
+	POSTERN=$(abspath $(BUILD))/postern $(PYTHON) bench/calls.py --strict
 
 bench: all $(BUILD)/bench/loop | setup-bench
 	POSTERN=$(abspath $(BUILD))/postern $(PYTHON) bench/run.py --loop $(abspath $(BUILD))/bench/loop

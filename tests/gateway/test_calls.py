@@ -1,4 +1,4 @@
-"""The trace of `make calls`, shorter: 16 clients, no answer older than a write answered before it."""
+"""The traces of `make calls`, shorter: no answer older than a write answered before it."""
 
 import pathlib
 import sys
@@ -9,10 +9,12 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "bench"))
 
 import calls  # noqa: E402
 import oracle as judge  # noqa: E402
+import strategies  # noqa: E402
+import together  # noqa: E402
 
 
 def test_sixteen_clients_that_write_much_never_read_what_is_behind_a_write(tmp_path):
-    result = calls.run(tmp_path / "run", operations=2000, seed=7, write_percent=30, clients=16)
+    result = together.run(tmp_path / "run", operations=2000, seed=7, write_percent=30, clients=16)
     assert result.operations >= 1990 and result.writes > 400
     assert result.failures == []
     assert list(result.stale.values()) == []
@@ -20,9 +22,46 @@ def test_sixteen_clients_that_write_much_never_read_what_is_behind_a_write(tmp_p
 
 
 def test_one_client_reads_through_the_gate_what_the_api_itself_says(tmp_path):
-    result = calls.run(tmp_path / "run", operations=600, seed=8, write_percent=20, clients=1)
+    result = together.run(tmp_path / "run", operations=600, seed=8, write_percent=20, clients=1)
     assert result.failures == []
     assert list(result.stale.values()) == []
+
+
+def test_the_gate_answers_a_trace_as_the_api_does_and_calls_no_more_than_a_cache_that_flushes(tmp_path):
+    comparison = calls.compare(tmp_path / "run", operations=1500, seed=9, write_percent=10)
+    needed = {strategy.name: strategy.calls for strategy in comparison.simulated}
+    stale = {strategy.name: strategy.stale for strategy in comparison.simulated}
+    assert comparison.gate.failures == [] and comparison.gate.complaints == []
+    assert needed["no cache"] == 1500
+    assert needed["the fewest"] <= comparison.gate.calls <= needed["flush account"] + 1  # /identity, once
+    assert stale["no cache"] == stale["the fewest"] == stale["flush account"] == 0
+    assert stale["exact URL"] > stale["path prefix"] > 0, "the trace shows what is stale"
+
+
+# --- the simulated caches ---
+
+
+@pytest.mark.parametrize("strategy, method, path, location, gone", [
+    (strategies.ExactUrl, "PUT", "/v4/profile/7", None, {"/v4/profile/7"}),
+    (strategies.ExactUrl, "POST", "/v4/x", "/v4/profile/7/fields", {"/v4/profile/7/fields"}),
+    (strategies.PathPrefix, "PUT", "/v4/profile/7", None,
+     {"/v4/profile/7", "/v4/profile/7?dataonly=true", "/v4/profile/7/fields"}),
+    (strategies.PathPrefix, "PUT", "/v4/profile/7/fields", None,
+     {"/v4/profile/7", "/v4/profile/7?dataonly=true", "/v4/profile/7/fields"}),
+    (strategies.PathPrefix, "POST", "/v4/x", "/v4/profile/77", {"/v4/profile/77"}),
+    (strategies.FlushAccount, "PUT", "/v4/x", None,
+     {"/v4/profile/7", "/v4/profile/7?dataonly=true", "/v4/profile/7/fields", "/v4/profile/77"}),
+])
+def test_a_simulated_cache_drops_what_its_rule_says(strategy, method, path, location, gone):
+    urls = ["/v4/profile/7", "/v4/profile/7?dataonly=true", "/v4/profile/7/fields", "/v4/profile/77"]
+    cache = strategy()
+    for url in urls:
+        cache.read(url, b"old")
+    cache.write(method, path, location)
+    assert set(urls) - set(cache.stored) == gone
+    for url in urls:
+        cache.read(url, b"new")
+    assert cache.calls == len(urls) + 1 + len(gone) and cache.stale == len(urls) - len(gone)
 
 
 # --- the oracle: what it would let pass, and what not ---
