@@ -142,6 +142,12 @@ setup: $(PURPOSES:%=setup-%)
 $(PURPOSES:%=setup-%): setup-%:
 	@sh tests/setup.sh $(PACKAGES_$*)
 
+# --- presets: the reads and writes of Copernica's, from the table of its endpoints ---
+
+.PHONY: preset
+preset:
+	$(PYTHON) tools/preset.py
+
 # --- install ---
 
 PLACE    := $(DESTDIR)$(PREFIX)
