@@ -14,7 +14,7 @@
 #include "base/memory.h"
 #include "cache/cache_state.h"
 
-enum { CACHE_META_NAME_ROOM = 96 };
+enum { CACHE_META_NAME_ROOM = 96, CACHE_ARENA_BYTES = 64 * 1024 };
 
 struct cache_reader {
     struct cache *cache;
@@ -22,20 +22,49 @@ struct cache_reader {
     bool live;     /* txn holds a snapshot */
     uint64_t seen; /* order count loaded before the snapshot was taken */
     bool met_variants;
+    struct sweeps sweeps; /* of the snapshot */
 };
 
-enum result cache_open(const struct cache_options *options, struct cache **opened,
-                       struct error *error)
+static struct cache *cache_create(const struct cache_options *options)
 {
     struct cache *cache = memory_take(1, sizeof(*cache));
-    bool moved = false;
-    enum result result = options->discard ? store_remove(options->directory, error) : RESULT_OK;
 
     (void)pthread_mutex_init(&cache->lock, NULL); /* default attributes: cannot fail on Linux */
     (void)pthread_cond_init(&cache->work, NULL);
     order_init(&cache->order);
     evict_init(&cache->evict);
+    recall_init(&cache->recall);
+    arena_init(&cache->arena, CACHE_ARENA_BYTES);
     cache->max_bytes = options->max_bytes;
+    return cache;
+}
+
+/* After its thread, if it has one. */
+static void cache_destroy(struct cache *cache)
+{
+    store_close(&cache->store);
+    order_finish(&cache->order);
+    evict_finish(&cache->evict);
+    recall_finish(&cache->recall);
+    arena_finish(&cache->arena);
+    for (struct account *account = cache->accounts, *next; account != NULL; account = next) {
+        next = account->next;
+        free(account);
+    }
+    (void)pthread_cond_destroy(&cache->work);
+    (void)pthread_mutex_destroy(&cache->lock);
+    free(cache->owed_intents);
+    free(cache->gone);
+    free(cache);
+}
+
+enum result cache_open(const struct cache_options *options, struct cache **opened,
+                       struct error *error)
+{
+    struct cache *cache = cache_create(options);
+    bool moved = false;
+    enum result result = options->discard ? store_remove(options->directory, error) : RESULT_OK;
+
     if (result == RESULT_OK)
         result = store_open(&cache->store, options->directory, options->max_bytes, &moved, error);
     if (result == RESULT_OK)
@@ -43,11 +72,7 @@ enum result cache_open(const struct cache_options *options, struct cache **opene
     if (result == RESULT_OK && pthread_create(&cache->writer, NULL, writer_run, cache) != 0)
         result = error_set(error, RESULT_SYSTEM, "cannot start the cache's writer thread");
     if (result != RESULT_OK) {
-        cache->stopping = true;
-        store_close(&cache->store);
-        order_finish(&cache->order);
-        evict_finish(&cache->evict);
-        free(cache);
+        cache_destroy(cache);
         return result;
     }
     *opened = cache;
@@ -67,17 +92,7 @@ void cache_close(struct cache *cache)
     (void)pthread_cond_signal(&cache->work);
     (void)pthread_mutex_unlock(&cache->lock);
     (void)pthread_join(cache->writer, NULL);
-    store_close(&cache->store);
-    order_finish(&cache->order);
-    evict_finish(&cache->evict);
-    for (struct account *account = cache->accounts, *next; account != NULL; account = next) {
-        next = account->next;
-        free(account);
-    }
-    (void)pthread_cond_destroy(&cache->work);
-    (void)pthread_mutex_destroy(&cache->lock);
-    free(cache->owed_intents);
-    free(cache);
+    cache_destroy(cache);
 }
 
 struct account *cache_account(struct cache *cache, struct bytes name)
@@ -173,12 +188,29 @@ static enum result reader_renew(struct cache_reader *reader)
         return RESULT_OK;
     cache_reader_reset(reader);
     reader->seen = now;
-    const enum result result = store_result(mdb_txn_renew(reader->txn));
+    enum result result = store_result(mdb_txn_renew(reader->txn));
+    if (result != RESULT_OK)
+        return result;
+    result = sweeps_read(&reader->cache->store, reader->txn, &reader->sweeps);
+    if (result != RESULT_OK)
+        mdb_txn_reset(reader->txn);
     reader->live = result == RESULT_OK;
     return result;
 }
 
-/* The record of a key, if it is that key's and was not emptied. */
+struct relations cache_reader_relations(struct cache_reader *reader, const struct account *account)
+{
+    struct relations relations = {.account_tag = account->tag};
+
+    if (atomic_load_explicit(&account->unusable, memory_order_acquire) ||
+        reader_renew(reader) != RESULT_OK)
+        return relations; /* none is known */
+    relations.store = &reader->cache->store;
+    relations.txn = reader->txn;
+    return relations;
+}
+
+/* The record of a key, if it is that key's and alive. */
 static enum result reader_get(const struct cache_reader *reader, const struct cache_query *query,
                               const struct cache_key *key, struct arena *arena, struct entry *entry)
 {
@@ -198,7 +230,7 @@ static enum result reader_get(const struct cache_reader *reader, const struct ca
     result = store_get_account(store, reader->txn, bytes_of_string(query->account->name), &account);
     if (result != RESULT_OK && result != RESULT_MISSING)
         return result;
-    if (found.serial <= account.emptied_serial)
+    if (found.serial <= account.emptied_serial || sweeps_meet(&reader->sweeps, &found))
         return RESULT_MISSING;
     *entry = found;
     return RESULT_OK;
@@ -231,6 +263,16 @@ enum result cache_lookup(struct cache_reader *reader, const struct cache_query *
     if (result == RESULT_OK)
         evict_mark(&reader->cache->evict, key.hash);
     return result;
+}
+
+enum result cache_recall(struct cache *cache, struct hash128 key, struct cache_memory *memory)
+{
+    return recall_find(&cache->recall, key, memory);
+}
+
+enum result cache_recall_tags(struct cache *cache, struct tags tags, struct cache_memory *memory)
+{
+    return recall_find_tags(&cache->recall, tags, memory);
 }
 
 bool cache_reader_met_variants(const struct cache_reader *reader)

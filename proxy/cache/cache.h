@@ -39,6 +39,8 @@ struct account {
     atomic_bool unusable;             /* rule 11: an invalidation failed; nothing of it is served */
     uint64_t emptied_serial;          /* writer: entries up to it are gone */
     int64_t quarantine_until_wall_us; /* writer: rules 8 and 9 */
+    uint64_t living_count;            /* writer: entries stored since it was emptied */
+    uint64_t moved;                   /* writer: order count of the last change of a relation */
     bool owed;                        /* writer: an invalidation failed and is to be tried again */
 };
 
@@ -108,8 +110,8 @@ bool cache_reader_met_variants(const struct cache_reader *reader);
 
 enum cache_job_kind {
     CACHE_STORE,   /* a fetched answer; RESULT_REFUSED: overtaken by an invalidation (rule 4) */
-    CACHE_FRESHEN, /* a 304 for the very entry `entry.serial`; RESULT_REFUSED as above,
-                      RESULT_MISSING: gone */
+    CACHE_FRESHEN, /* a 304 for the very entry `entry.serial`, which keeps its tags;
+                      RESULT_REFUSED as above, RESULT_MISSING: gone */
     CACHE_INTENT,  /* rule 2: fills intent_number; other results than RESULT_OK: the write must not
                       be sent */
     CACHE_CLEAR,   /* rule 3: the write surely had no effect; its intent goes */
@@ -144,23 +146,26 @@ struct cache_job {
     struct cache_key key;        /* the variant */
     struct cache_key url;        /* STORE with Vary: where the list of fields is kept */
     struct hash128 default_hash; /* … and what stood there as long as there was no Vary: it goes */
-    uint64_t begun;              /* rule 1 */
+    uint64_t begun;              /* rule 1. INVALIDATE: cache_now before the relations were read by
+                                    which the tags were found; 0: by none. Where one has changed
+                                    since, the account is emptied */
     int64_t begun_wall_us;       /* the same moment, for quarantines */
 
-    /* STORE; INVALIDATE: what an answer taught. A parent that differs from the one known empties the
-     * account. */
+    /* STORE; INVALIDATE: what an answer taught. A parent that differs from the one known empties
+     * the account. */
     const struct relation *relations;
     size_t relation_count;
 
     /* INTENT, CLEAR, INVALIDATE */
     struct tags tags;
-    uint64_t intent_number; /* 0: none */
-    bool keeps_intent;      /* INVALIDATE: another one follows */
-    int64_t quarantine_us;  /* INVALIDATE: rules 8 and 9; 0: none */
+    uint64_t intent_number;         /* 0: none */
+    bool keeps_intent;              /* INVALIDATE: another one follows */
+    int64_t quarantine_us;          /* INVALIDATE: rules 8 and 9; 0: none */
     const struct relation *forgets; /* INVALIDATE: relations that may not hold any more */
     size_t forget_count;
     struct cache_cause cause; /* INVALIDATE */
-    uint64_t gone;            /* INVALIDATE: set: entries that it removed */
+    uint64_t gone; /* INVALIDATE: set: entries that it removed, about: of a tag that very many
+                      carry, or of an account, all that did */
 };
 
 void cache_post(struct cache *cache, struct cache_job *job);

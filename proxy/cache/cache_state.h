@@ -6,11 +6,27 @@
 
 #include "cache/cache.h"
 #include "cache/evict.h"
+#include "cache/index.h"
+#include "cache/recall.h"
 #include "cache/store.h"
 
 struct job_list {
     struct cache_job *first, *last;
     size_t count;
+};
+
+/* How far the sweep of a tag has come. */
+struct sweep_place {
+    struct sweep sweep;
+    bool begun;
+    struct hash128 last; /* the last entry that was looked at */
+};
+
+/* What an invalidation removed, until its transaction is committed. */
+struct gone {
+    const struct cache_job *job;
+    uint64_t emptied_tag; /* of an account; 0: an entry */
+    struct hash128 hash;
 };
 
 struct cache {
@@ -30,7 +46,16 @@ struct cache {
     pthread_t writer;
     /* the writer's own */
     uint64_t serial, next_intent;
-    bool sweeping;                  /* dead entries are still to be deleted */
+    struct arena arena; /* for one change at a time */
+    bool sweeping;      /* entries of emptied accounts are still to be deleted */
+    size_t sweeps;      /* of tags, that are not over */
+    struct sweep_place sweep_place;
+    int64_t sweeps_paused_until_us;  /* after a failed one: no room */
+    int64_t quarantine_ends_wall_us; /* when to look for ended ones; INT64_MAX: never */
+    bool has_moved;                  /* a store saw a relation change: to be published */
+    struct gone *gone;               /* of the invalidations that are under way */
+    size_t gone_count, gone_capacity;
+    struct recall recall;
     int64_t stores_paused_until_us; /* after a failed store: no room */
     uint64_t *owed_intents;         /* of failed invalidations */
     size_t owed_count, owed_capacity;

@@ -9,7 +9,7 @@
 
 #include "base/hash.h"
 
-enum { RECORD_MAGIC = 0x50535433 }; /* "PST3": changes with the layout */
+enum { RECORD_MAGIC = 0x50535434 }; /* "PST4": changes with the layout */
 
 struct record_head {
     struct hash128 sum; /* of all that follows it */
@@ -158,6 +158,31 @@ static struct bytes take(struct bytes *rest, size_t length)
     return part;
 }
 
+/* Takes the tags from `rest`. */
+static struct tags tags_decode(struct bytes *rest, uint32_t count, struct arena *arena)
+{
+    const struct bytes tags = take(rest, count * sizeof(uint64_t));
+    uint64_t *hashes = arena_take(arena, tags.length + 1);
+
+    if (tags.length > 0)
+        memcpy(hashes, tags.data, tags.length); /* a record need not be aligned in the map */
+    return (struct tags){.hashes = hashes, .count = count};
+}
+
+enum result entry_decode_tags(struct bytes record, struct arena *arena, struct entry *entry)
+{
+    struct record_head head;
+    struct bytes rest = record;
+    const enum result result = record_read_head(record, &head);
+
+    if (result != RESULT_OK)
+        return result;
+    head_to_entry(&head, entry);
+    (void)take(&rest, sizeof(head)); /* read above */
+    entry->tags = tags_decode(&rest, head.tag_count, arena);
+    return RESULT_OK;
+}
+
 static enum result lines_decode(struct bytes lines, size_t count, struct arena *arena,
                                 struct fields *fields)
 {
@@ -189,11 +214,7 @@ enum result entry_decode(struct bytes record, struct arena *arena, struct entry 
         return result;
     head_to_entry(&head, &read);
     (void)take(&rest, sizeof(head)); /* read above */
-    const struct bytes tags = take(&rest, head.tag_count * sizeof(uint64_t));
-    uint64_t *hashes = arena_take(arena, tags.length + 1);
-    if (tags.length > 0)
-        memcpy(hashes, tags.data, tags.length); /* a record need not be aligned in the map */
-    read.tags = (struct tags){.hashes = hashes, .count = head.tag_count};
+    read.tags = tags_decode(&rest, head.tag_count, arena);
     read.key = take(&rest, head.key_bytes);
     read.vary = take(&rest, head.vary_bytes);
     result = lines_decode(take(&rest, head.field_bytes), head.field_count, arena, &read.fields);

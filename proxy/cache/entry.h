@@ -50,6 +50,10 @@ MUST_USE enum result entry_decode(struct bytes record, struct arena *arena, stru
 /* The head of a record alone: serial, status, flags, times. */
 MUST_USE enum result entry_decode_head(struct bytes record, struct entry *entry);
 
+/* As entry_decode_head, and the tags, which are copied to the arena. */
+MUST_USE enum result entry_decode_tags(struct bytes record, struct arena *arena,
+                                       struct entry *entry);
+
 static inline bool entry_is_fresh(const struct entry *entry, int64_t wall_us)
 {
     /* a clock that was set back makes nothing fresh again */

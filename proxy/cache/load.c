@@ -5,18 +5,24 @@
  */
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/memory.h"
 #include "cache/changes.h"
 
 enum { LOAD_ARENA_BYTES = 64 * 1024, LOAD_FIRST_SLOTS = 1024 };
 
-/* So that a write that names every account names those too whose token is not known yet. */
+/* Known from now on, so that a write that names every account names those too whose token is not
+ * known yet. */
 static void load_account_of(struct cache *cache, const struct entry *entry)
 {
     const struct bytes name = key_account(entry->key);
+    struct account *account;
 
-    if (name.length > 0)
-        (void)cache_account(cache, name); /* that it is there is all */
+    if (name.length == 0)
+        return;
+    account = cache_account(cache, name);
+    if (entry->serial > account->emptied_serial)
+        account->living_count++;
 }
 
 /* Entries as they are found: by hash. */
@@ -60,6 +66,7 @@ static struct evict_slot slot_of_record(struct cache *cache, struct bytes record
 
     if (entry_decode(record, arena, &entry) != RESULT_OK)
         return slot; /* damaged, so never served, and expired since 1970: the first to go */
+    slot.footprint_bytes += entry.tags.count * INDEX_ROW_BYTES;
     slot.serial = entry.serial;
     slot.account_tag = entry.tags.count > 0 ? entry.tags.hashes[0] : 0;
     slot.expires_wall_us = entry.expires_wall_us;
@@ -74,8 +81,12 @@ void load_entries(struct cache *cache)
     MDB_val key, value;
     struct arena arena;
     struct found found = {0};
+    const struct cache_job all = {.kind = CACHE_INVALIDATE};
 
     evict_clear(&cache->evict);
+    for (struct account *account = accounts_first(cache, &all); account != NULL;
+         account = account->next)
+        account->living_count = 0;
     if (mdb_txn_begin(cache->store.env, NULL, MDB_RDONLY, &txn) != 0)
         return; /* nothing is known: nothing is evicted, and a full map refuses stores */
     arena_init(&arena, LOAD_ARENA_BYTES);
@@ -127,8 +138,10 @@ static enum result carry_out(struct cache *cache, MDB_txn *txn, MDB_val value)
         return RESULT_DAMAGED;
     memcpy(&record, value.mv_data, sizeof(record));
     record.account[sizeof(record.account) - 1] = '\0';
-    if (record.account[0] != '\0')
+    if (record.account[0] != '\0') {
         job.account = cache_account(cache, bytes_of_string(record.account));
+        job.tags = (struct tags){.hashes = &job.account->tag, .count = 1};
+    }
     job.quarantine_us = record.quarantine_us > 0 ? record.quarantine_us : 1;
     return change_invalidate(cache, txn, &job);
 }
@@ -163,8 +176,10 @@ enum result load_all(struct cache *cache, struct error *error)
         load_entries(cache);
         result = carry_out_intents(cache, txn);
     }
-    if (result == RESULT_OK)
+    if (result == RESULT_OK) {
+        cache->sweeps = store_count(txn, cache->store.sweeps);
         result = store_put_serial(&cache->store, txn, cache->serial);
+    }
     if (result == RESULT_OK)
         result = store_result(mdb_txn_commit(txn));
     else
@@ -175,5 +190,7 @@ enum result load_all(struct cache *cache, struct error *error)
     order_publish(
         &cache->order); /* what intents have stamped is done: fetches from now on are newer */
     cache->sweeping = true;
+    cache->gone_count = 0;                            /* nobody asks for them */
+    cache->quarantine_ends_wall_us = clock_wall_us(); /* some may be left: look for them */
     return RESULT_OK;
 }

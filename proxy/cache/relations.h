@@ -47,4 +47,7 @@ MUST_USE enum result relation_learn(const struct relations *relations,
 MUST_USE enum result relation_forget(const struct relations *relations,
                                      const struct relation *relation);
 
+/* Writer: forgets all of the account's at once. */
+MUST_USE enum result relation_forget_all(const struct relations *relations);
+
 #endif

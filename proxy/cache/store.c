@@ -17,12 +17,15 @@
 #include "cache/entry.h"
 
 enum {
-    STORE_DATABASES = 8,
+    STORE_DATABASES = 12,
     STORE_READERS = 512,
     STORE_PATH_ROOM = 4096,
     STORE_MAP_LEAST_BYTES = 16 * 1024 * 1024,
     STORE_PAGE_BYTES = 4096,
     STORE_PAGE_HEAD_BYTES = 16,
+    STORE_WALK_ARENA_BYTES = 64 * 1024,
+    STORE_RELATION_SHARE = 8, /* relations take a share of max_bytes */
+    STORE_RELATIONS_LEAST_BYTES = 256 * 1024,
 };
 
 static const char store_serial_name[] = "serial";
@@ -63,7 +66,12 @@ static int store_open_databases(struct store *store)
     if ((code = mdb_dbi_open(txn, "entries", MDB_CREATE, &store->entries)) != 0 ||
         (code = mdb_dbi_open(txn, "accounts", MDB_CREATE, &store->accounts)) != 0 ||
         (code = mdb_dbi_open(txn, "intents", MDB_CREATE | MDB_INTEGERKEY, &store->intents)) != 0 ||
-        (code = mdb_dbi_open(txn, "meta", MDB_CREATE, &store->meta)) != 0) {
+        (code = mdb_dbi_open(txn, "meta", MDB_CREATE, &store->meta)) != 0 ||
+        (code = mdb_dbi_open(txn, "tags", MDB_CREATE | MDB_DUPSORT | MDB_DUPFIXED, &store->tags)) !=
+            0 ||
+        (code = mdb_dbi_open(txn, "sweeps", MDB_CREATE, &store->sweeps)) != 0 ||
+        (code = mdb_dbi_open(txn, "quarantines", MDB_CREATE, &store->quarantines)) != 0 ||
+        (code = mdb_dbi_open(txn, "relations", MDB_CREATE, &store->relations)) != 0) {
         mdb_txn_abort(txn);
         return code;
     }
@@ -100,22 +108,66 @@ static bool env_is_whole(const struct store *store, const char *path)
            (uint64_t)status.st_size >= (info.me_last_pgno + 1) * stat_env.ms_psize;
 }
 
-static bool database_is_sound(const struct store *store, MDB_txn *txn, MDB_dbi database)
+/* Of an index row: summed over all, it tells whether index and records agree. */
+static uint64_t row_sum(uint64_t tag, struct bytes hash)
+{
+    char row[sizeof(tag) + sizeof(struct hash128)];
+
+    memcpy(row, &tag, sizeof(tag));
+    memcpy(row + sizeof(tag), hash.data, sizeof(row) - sizeof(tag));
+    return hash_of(bytes_of(row, sizeof(row))).low;
+}
+
+/* What the index has to hold for one entry, or what one of its rows is: added to *sum. */
+static bool sum_entry(MDB_val key, MDB_val value, struct arena *arena, uint64_t *sum)
+{
+    const struct bytes record = bytes_of(value.mv_data, value.mv_size);
+    struct entry entry;
+
+    if (key.mv_size != sizeof(struct hash128) || !entry_is_intact(record))
+        return false;
+    arena_reset(arena);
+    if (entry_decode_tags(record, arena, &entry) != RESULT_OK)
+        return true; /* of another version: nobody reads it */
+    for (size_t i = 1; i < entry.tags.count; i++)
+        *sum += row_sum(entry.tags.hashes[i], bytes_of(key.mv_data, key.mv_size));
+    return true;
+}
+
+static bool sum_row(MDB_val key, MDB_val value, uint64_t *sum)
+{
+    uint64_t tag;
+
+    if (key.mv_size != sizeof(tag) || value.mv_size != sizeof(struct hash128))
+        return false;
+    memcpy(&tag, key.mv_data, sizeof(tag));
+    *sum += row_sum(tag, bytes_of(value.mv_data, value.mv_size));
+    return true;
+}
+
+/* Walks over a database. *sum: of the index rows that it holds, or has to have. */
+static bool database_is_sound(const struct store *store, MDB_txn *txn, MDB_dbi database,
+                              uint64_t *sum)
 {
     MDB_cursor *cursor;
     MDB_val key, value;
     MDB_stat stat_db;
+    struct arena arena;
     size_t count = 0;
     int code;
     bool intact = true;
 
     if (mdb_stat(txn, database, &stat_db) != 0 || mdb_cursor_open(txn, database, &cursor) != 0)
         return false;
+    arena_init(&arena, STORE_WALK_ARENA_BYTES);
     while (intact && (code = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) == 0) {
         if (database == store->entries)
-            intact = entry_is_intact(bytes_of(value.mv_data, value.mv_size));
+            intact = sum_entry(key, value, &arena, sum);
+        else if (database == store->tags)
+            intact = sum_row(key, value, sum);
         count++;
     }
+    arena_finish(&arena);
     mdb_cursor_close(cursor);
     return intact && code == MDB_NOTFOUND && count == stat_db.ms_entries;
 }
@@ -132,10 +184,14 @@ static bool store_walk(const char *path, uint64_t map_bytes)
     bool sound =
         env_is_whole(&store, path) && mdb_txn_begin(store.env, NULL, MDB_RDONLY, &txn) == 0;
     if (sound) {
-        const MDB_dbi databases[] = {store.entries, store.accounts, store.intents, store.meta};
+        const MDB_dbi databases[] = {store.entries,     store.tags,     store.accounts,
+                                     store.intents,     store.meta,     store.sweeps,
+                                     store.quarantines, store.relations};
+        uint64_t sums[ARRAY_LENGTH(databases)] = {0};
 
         for (size_t i = 0; i < ARRAY_LENGTH(databases) && sound; i++)
-            sound = database_is_sound(&store, txn, databases[i]);
+            sound = database_is_sound(&store, txn, databases[i], &sums[i]);
+        sound = sound && sums[0] == sums[1]; /* each entry has its rows, and each row its entry */
         mdb_txn_abort(txn);
     }
     mdb_env_close(store.env);
@@ -188,8 +244,8 @@ enum result store_open(struct store *store, const char *directory, uint64_t max_
                        struct error *error)
 {
     char path[STORE_PATH_ROOM];
-    const uint64_t wanted =
-        max_bytes * 2 > STORE_MAP_LEAST_BYTES ? max_bytes * 2 : STORE_MAP_LEAST_BYTES;
+    const uint64_t doubled = max_bytes * 2 + max_bytes * 2 / STORE_RELATION_SHARE;
+    const uint64_t wanted = doubled > STORE_MAP_LEAST_BYTES ? doubled : STORE_MAP_LEAST_BYTES;
     const uint64_t map_bytes =
         (wanted + STORE_PAGE_BYTES - 1) / STORE_PAGE_BYTES * STORE_PAGE_BYTES;
 
@@ -203,6 +259,9 @@ enum result store_open(struct store *store, const char *directory, uint64_t max_
     const int code = store_open_env(store, path, map_bytes);
     if (code != 0)
         return error_set(error, store_result(code), "cannot open %s: %s", path, mdb_strerror(code));
+    store->relation_limit_bytes = max_bytes / STORE_RELATION_SHARE;
+    if (store->relation_limit_bytes < STORE_RELATIONS_LEAST_BYTES)
+        store->relation_limit_bytes = STORE_RELATIONS_LEAST_BYTES;
     int dead;
     (void)mdb_reader_check(store->env,
                            &dead); /* slots of killed processes; whatever it finds is mended */
@@ -232,33 +291,54 @@ enum result store_remove(const char *directory, struct error *error)
     return RESULT_OK;
 }
 
-static MDB_val value_of(const void *data, size_t size)
+static MDB_val value_of(struct bytes bytes)
 {
-    return (MDB_val){.mv_data = (void *)data, .mv_size = size};
+    return (MDB_val){.mv_data = (void *)bytes.data, .mv_size = bytes.length};
 }
 
-static enum result store_get(MDB_txn *txn, MDB_dbi database, MDB_val key, struct bytes *value)
+enum result store_get(MDB_txn *txn, MDB_dbi database, struct bytes key, struct bytes *value)
 {
-    MDB_val found;
-    const int code = mdb_get(txn, database, &key, &found);
+    MDB_val wanted = value_of(key), found;
+    const int code = mdb_get(txn, database, &wanted, &found);
 
     if (code == 0)
         *value = bytes_of(found.mv_data, found.mv_size);
     return store_result(code);
 }
 
+enum result store_put(MDB_txn *txn, MDB_dbi database, struct bytes key, struct bytes value)
+{
+    MDB_val where = value_of(key), what = value_of(value);
+
+    return store_result(mdb_put(txn, database, &where, &what, 0));
+}
+
+enum result store_delete(MDB_txn *txn, MDB_dbi database, struct bytes key)
+{
+    MDB_val where = value_of(key);
+    const int code = mdb_del(txn, database, &where, NULL);
+
+    return code == MDB_NOTFOUND ? RESULT_OK : store_result(code);
+}
+
+size_t store_count(MDB_txn *txn, MDB_dbi database)
+{
+    MDB_stat stat;
+
+    return mdb_stat(txn, database, &stat) == 0 ? stat.ms_entries : 0;
+}
+
 enum result store_get_entry(const struct store *store, MDB_txn *txn, struct hash128 hash,
                             struct bytes *record)
 {
-    return store_get(txn, store->entries, value_of(&hash, sizeof(hash)), record);
+    return store_get(txn, store->entries, bytes_of(&hash, sizeof(hash)), record);
 }
 
 enum result store_get_account(const struct store *store, MDB_txn *txn, struct bytes name,
                               struct account_record *record)
 {
     struct bytes found = {0};
-    const enum result result =
-        store_get(txn, store->accounts, value_of(name.data, name.length), &found);
+    const enum result result = store_get(txn, store->accounts, name, &found);
 
     if (result != RESULT_OK)
         return result;
@@ -284,19 +364,13 @@ enum result store_get_serial(const struct store *store, MDB_txn *txn, uint64_t *
 enum result store_get_text(const struct store *store, MDB_txn *txn, const char *name,
                            struct bytes *text)
 {
-    return store_get(txn, store->meta, value_of(name, strlen(name)), text);
-}
-
-static enum result store_put(MDB_txn *txn, MDB_dbi database, MDB_val key, MDB_val value)
-{
-    return store_result(mdb_put(txn, database, &key, &value, 0));
+    return store_get(txn, store->meta, bytes_of_string(name), text);
 }
 
 enum result store_put_account(const struct store *store, MDB_txn *txn, struct bytes name,
                               const struct account_record *record)
 {
-    return store_put(txn, store->accounts, value_of(name.data, name.length),
-                     value_of(record, sizeof(*record)));
+    return store_put(txn, store->accounts, name, bytes_of(record, sizeof(*record)));
 }
 
 enum result store_put_serial(const struct store *store, MDB_txn *txn, uint64_t serial)
@@ -307,14 +381,13 @@ enum result store_put_serial(const struct store *store, MDB_txn *txn, uint64_t s
 enum result store_put_text(const struct store *store, MDB_txn *txn, const char *name,
                            struct bytes text)
 {
-    return store_put(txn, store->meta, value_of(name, strlen(name)),
-                     value_of(text.data, text.length));
+    return store_put(txn, store->meta, bytes_of_string(name), text);
 }
 
 enum result store_reserve_entry(const struct store *store, MDB_txn *txn, struct hash128 hash,
                                 size_t size, char **room)
 {
-    MDB_val key = value_of(&hash, sizeof(hash)), value = {.mv_size = size};
+    MDB_val key = value_of(bytes_of(&hash, sizeof(hash))), value = {.mv_size = size};
     const int code = mdb_put(txn, store->entries, &key, &value, MDB_RESERVE);
 
     if (code == 0)
@@ -324,10 +397,7 @@ enum result store_reserve_entry(const struct store *store, MDB_txn *txn, struct 
 
 enum result store_delete_entry(const struct store *store, MDB_txn *txn, struct hash128 hash)
 {
-    MDB_val key = value_of(&hash, sizeof(hash));
-    const int code = mdb_del(txn, store->entries, &key, NULL);
-
-    return code == MDB_NOTFOUND ? RESULT_OK : store_result(code);
+    return store_delete(txn, store->entries, bytes_of(&hash, sizeof(hash)));
 }
 
 size_t store_footprint_bytes(size_t record_bytes)

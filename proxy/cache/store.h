@@ -1,6 +1,6 @@
 /*
- * The LMDB file: entries by key hash, accounts, intents, and a few numbers. It knows records, not
- * policy.
+ * The LMDB file: entries by key hash, what is kept by tag, relations, accounts, intents, and a few
+ * numbers. It knows records, not policy.
  *
  * One thread (cache/writer.c's) owns every write transaction; each worker has a reader. Committed
  * data survives kill -9; it need not survive the machine (MDB_NOSYNC): a data_dir left dirty by
@@ -23,6 +23,12 @@ struct store {
     MDB_dbi accounts; /* name → struct account_record */
     MDB_dbi intents;  /* number → struct intent_record, tags */
     MDB_dbi meta;     /* name → number, or identity/<hmac> → account name */
+    /* cache/index.h's, by tag; all of these numbers are in this machine's byte order */
+    MDB_dbi tags;        /* → hash128 of each entry that carries it */
+    MDB_dbi sweeps;      /* → serial up to which its entries are dead */
+    MDB_dbi quarantines; /* → when it ends, wall µs */
+    MDB_dbi relations;   /* cache/relations.h's: hash128 → generation, id */
+    uint64_t relation_limit_bytes;
 };
 
 /* What is kept of an account. Entries with a serial up to `emptied_serial` are gone. */
@@ -35,7 +41,7 @@ struct account_record {
  * Opens (and makes) directory/cache.mdb for `max_bytes` of entries. A file that LMDB can't read, or
  * whose pages do not hold together, is moved aside to cache.mdb.damaged and an empty one made:
  * *moved says so. The walk over the old file's pages is made in a child process: a damaged page may
- * kill it, not the gate.
+ * kill it, not the gate. An index that does not name the entries that are there is damage, too.
  */
 MUST_USE enum result store_open(struct store *store, const char *directory, uint64_t max_bytes,
                                 bool *moved, struct error *error);
@@ -69,9 +75,19 @@ MUST_USE enum result store_put_text(const struct store *store, MDB_txn *txn, con
 MUST_USE enum result store_reserve_entry(const struct store *store, MDB_txn *txn,
                                          struct hash128 hash, size_t size, char **room);
 
-/* Removes an entry; one that is not there is fine. */
+/* Removes an entry's record alone; one that is not there is fine. */
 MUST_USE enum result store_delete_entry(const struct store *store, MDB_txn *txn,
                                         struct hash128 hash);
+
+/* Writes or removes the value of a key. RESULT_OK where there was nothing to remove. */
+MUST_USE enum result store_put(MDB_txn *txn, MDB_dbi database, struct bytes key,
+                               struct bytes value);
+MUST_USE enum result store_delete(MDB_txn *txn, MDB_dbi database, struct bytes key);
+MUST_USE enum result store_get(MDB_txn *txn, MDB_dbi database, struct bytes key,
+                               struct bytes *value);
+
+/* How many values the database holds; 0 where it can't be told. */
+size_t store_count(MDB_txn *txn, MDB_dbi database);
 
 /* Pages that a record of this size keeps busy, in bytes. */
 size_t store_footprint_bytes(size_t record_bytes);

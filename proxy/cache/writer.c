@@ -4,8 +4,9 @@
  * Stores and intents are committed in batches, invalidations in transactions of their own (rule 3):
  * stamps with now + 1, deletes, clears intents, commits, and only then publishes now + 1; only then
  * the letters go. An invalidation that can't be committed puts its account out of use before its
- * letter goes (rule 11), and is tried again. Emptying an account is one number in its record; the
- * dead entries are swept when nobody waits.
+ * letter goes (rule 11), and is tried again. What is dead by a number alone, an account's entries
+ * or those of a tag that very many carry, is swept in small steps between other work. A store that
+ * saw a relation change is published as invalidations are.
  */
 #include <assert.h>
 #include <errno.h>
@@ -18,7 +19,10 @@
 
 enum {
     WRITER_STORES_A_BATCH = 64,
-    WRITER_SWEEP_SLOTS = 512,
+    WRITER_SWEEP_SLOTS = 512, /* looked at in one step */
+    WRITER_SWEEP_DEAD = 32,   /* deleted in one step: an invalidation may wait for it */
+    WRITER_SWEEP_PAUSE_US = 250 * 1000,
+    WRITER_QUARANTINES_US = 1000 * 1000, /* between looks for ended ones */
     WRITER_RETRY_MS = 250,
     WRITER_STORE_PAUSE_US = 1000 * 1000,
 };
@@ -51,15 +55,14 @@ static enum result writer_commit(const struct cache *cache, MDB_txn *txn, enum r
 
 static void writer_count(struct cache *cache)
 {
-    MDB_stat stat;
     MDB_txn *txn;
 
     cache->entries = cache->evict.entry_count;
     cache->held_bytes = cache->evict.held_bytes;
     if (mdb_txn_begin(cache->store.env, NULL, MDB_RDONLY, &txn) != 0)
         return; /* an old number for a while */
-    if (mdb_stat(txn, cache->store.intents, &stat) == 0)
-        cache->open_intents = stat.ms_entries;
+    cache->open_intents = store_count(txn, cache->store.intents);
+    cache->sweeps = store_count(txn, cache->store.sweeps);
     mdb_txn_abort(txn);
 }
 
@@ -126,14 +129,40 @@ static void writer_publish(struct cache *cache, const struct cache_job *jobs)
     order_publish(&cache->order);
 }
 
+/* What one committed invalidation removed: *at is where it begins in cache->gone. */
+static void writer_recall(struct cache *cache, const struct cache_job *job, size_t *at)
+{
+    const size_t begin = *at;
+    uint64_t *tags;
+    size_t count = 0;
+
+    while (*at < cache->gone_count && cache->gone[*at].job == job)
+        ++*at;
+    arena_reset(&cache->arena);
+    tags = arena_take(&cache->arena, (*at - begin + job->tags.count + 1) * sizeof(*tags));
+    for (size_t i = begin; i < *at; i++)
+        if (cache->gone[i].emptied_tag != 0)
+            tags[count++] = cache->gone[i].emptied_tag;
+    if (job->tags.count > 0)
+        memcpy(tags + count, job->tags.hashes, job->tags.count * sizeof(*tags));
+    count += job->tags.count;
+    recall_note(&cache->recall, job, (struct tags){.hashes = tags, .count = count},
+                job->account == NULL);
+    for (size_t i = begin; i < *at; i++)
+        if (cache->gone[i].emptied_tag == 0)
+            recall_note_entry(&cache->recall, cache->gone[i].hash);
+}
+
 static void writer_do_invalidations(struct cache *cache, struct cache_job *jobs)
 {
     MDB_txn *txn;
+    size_t at = 0;
 
     if (jobs == NULL)
         return;
     enum result result =
         cache->owes ? RESULT_FULL : writer_begin(cache, &txn); /* owed ones come first */
+    cache->gone_count = 0;
     if (result == RESULT_OK) {
         for (struct cache_job *job = jobs; job != NULL && result == RESULT_OK; job = job->next)
             result = change_invalidate(cache, txn, job);
@@ -143,8 +172,11 @@ static void writer_do_invalidations(struct cache *cache, struct cache_job *jobs)
     }
     if (result != RESULT_OK)
         writer_fail_invalidations(cache, jobs);
-    for (const struct cache_job *job = jobs; job != NULL; job = job->next)
+    for (const struct cache_job *job = jobs; job != NULL; job = job->next) {
         cache->invalidations++;
+        if (result == RESULT_OK)
+            writer_recall(cache, job, &at);
+    }
     writer_publish(cache, jobs);
     jobs_reply(jobs, result);
 }
@@ -183,6 +215,35 @@ static void writer_pay_owed(struct cache *cache)
     cache->owes = false;
 }
 
+/*
+ * Stores saw relations change. Not committed, they are known no better than before: the accounts
+ * are emptied before anything of them is served.
+ */
+static void writer_publish_moves(struct cache *cache, enum result result)
+{
+    const struct cache_job all = {.kind = CACHE_INVALIDATE,
+                                  .cause = {.rule = BYTES("a relation changed")}};
+    const uint64_t count = order_now(&cache->order) + 1;
+
+    if (!cache->has_moved)
+        return;
+    cache->has_moved = false;
+    for (struct account *account = accounts_first(cache, &all); account != NULL;
+         account = account->next) {
+        const struct tags own = {.hashes = &account->tag, .count = 1};
+
+        if (account->moved != count)
+            continue;
+        if (result != RESULT_OK) {
+            cache->owes = account->owed = true;
+            atomic_store_explicit(&account->unusable, true, memory_order_release);
+        }
+        recall_note(&cache->recall, &all, own, false);
+        atomic_store_explicit(&account->invalidated, count, memory_order_release);
+    }
+    order_publish(&cache->order);
+}
+
 static void writer_do_stores(struct cache *cache, struct cache_job *jobs)
 {
     MDB_txn *txn;
@@ -206,17 +267,15 @@ static void writer_do_stores(struct cache *cache, struct cache_job *jobs)
             cache->stores_paused_until_us = clock_now_us() + WRITER_STORE_PAUSE_US;
             load_entries(cache); /* what evict noted did not happen */
         }
+        writer_publish_moves(cache, result);
     }
     jobs_reply(jobs, result);
 }
 
 static bool slot_is_dead(struct cache *cache, const struct evict_slot *slot)
 {
-    const struct cache_job all = {.kind = CACHE_INVALIDATE};
-    const struct account *account = accounts_first(cache, &all);
+    const struct account *account = account_of_tag(cache, slot->account_tag);
 
-    while (account != NULL && account->tag != slot->account_tag)
-        account = account->next;
     return account != NULL && slot->serial <= account->emptied_serial;
 }
 
@@ -225,28 +284,76 @@ static bool slot_is_dead(struct cache *cache, const struct evict_slot *slot)
  * ones of other accounts between them end a step; what is dead behind very many of those goes with
  * its turn in evict.
  */
-static void writer_sweep(struct cache *cache)
+static void writer_sweep_accounts(struct cache *cache)
 {
-    struct hash128 dead[WRITER_SWEEP_SLOTS];
+    struct hash128 dead[WRITER_SWEEP_DEAD];
     size_t seen = 0, count = 0;
     MDB_txn *txn;
     enum result result = RESULT_OK;
 
     for (const struct evict_slot *slot = evict_oldest(&cache->evict);
-         slot != NULL && seen < WRITER_SWEEP_SLOTS; slot = evict_newer(&cache->evict, slot), seen++)
+         slot != NULL && seen < WRITER_SWEEP_SLOTS && count < WRITER_SWEEP_DEAD;
+         slot = evict_newer(&cache->evict, slot), seen++)
         if (slot_is_dead(cache, slot))
             dead[count++] = slot->hash;
     cache->sweeping = count > 0;
     if (count == 0 || writer_begin(cache, &txn) != RESULT_OK)
         return;
-    for (size_t i = 0; i < count && result == RESULT_OK; i++) {
-        result = store_delete_entry(&cache->store, txn, dead[i]);
-        evict_remove(&cache->evict, dead[i]);
-    }
+    arena_reset(&cache->arena);
+    for (size_t i = 0; i < count && result == RESULT_OK; i++)
+        result = change_drop_entry(cache, txn, dead[i], NULL);
     if (writer_commit(cache, txn, result) != RESULT_OK) {
         cache->sweeping = false; /* they are dead anyway; the next emptying sweeps again */
         load_entries(cache);
     }
+}
+
+/* The same for tags that are being swept. */
+static void writer_sweep_tags(struct cache *cache)
+{
+    MDB_txn *txn;
+
+    if (clock_now_us() < cache->sweeps_paused_until_us || writer_begin(cache, &txn) != RESULT_OK)
+        return;
+    if (writer_commit(cache, txn, change_sweep(cache, txn)) == RESULT_OK)
+        return;
+    cache->sweep_place.begun = false;
+    cache->sweeps_paused_until_us = clock_now_us() + WRITER_SWEEP_PAUSE_US;
+    load_entries(cache);
+}
+
+static void writer_end_quarantines(struct cache *cache)
+{
+    const int64_t wall_us = clock_wall_us();
+    int64_t next_wall_us;
+    MDB_txn *txn;
+
+    if (wall_us < cache->quarantine_ends_wall_us || writer_begin(cache, &txn) != RESULT_OK)
+        return;
+    cache->quarantine_ends_wall_us = wall_us + WRITER_QUARANTINES_US;
+    const enum result result = quarantine_end(&cache->store, txn, wall_us, &next_wall_us);
+    if (writer_commit(cache, txn, result) == RESULT_OK &&
+        next_wall_us > cache->quarantine_ends_wall_us)
+        cache->quarantine_ends_wall_us = next_wall_us;
+}
+
+static bool writer_is_free(struct cache *cache)
+{
+    (void)pthread_mutex_lock(&cache->lock);
+    const bool is_free = cache->urgent.first == NULL;
+    (void)pthread_mutex_unlock(&cache->lock);
+    return is_free;
+}
+
+/* What can wait, in small steps. */
+static void writer_tidy(struct cache *cache, bool idle)
+{
+    if (idle && cache->sweeping)
+        writer_sweep_accounts(cache);
+    if (cache->sweeps > 0 && writer_is_free(cache))
+        writer_sweep_tags(cache);
+    if (writer_is_free(cache))
+        writer_end_quarantines(cache);
 }
 
 static struct cache_job *list_take(struct job_list *list, size_t most)
@@ -266,15 +373,24 @@ static struct cache_job *list_take(struct job_list *list, size_t most)
     return first;
 }
 
-/* Waits for work; false: there is none, and there will be none. */
+static bool writer_has_work(const struct cache *cache)
+{
+    return cache->urgent.first != NULL || cache->stores.first != NULL ||
+           (!cache->stopping &&
+            (cache->sweeping ||
+             (cache->sweeps > 0 && clock_now_us() >= cache->sweeps_paused_until_us)));
+}
+
+/* Waits for work; false: there is none, and there will be none. What is swept is so at the next
+ * start. */
 static bool writer_wait(struct cache *cache)
 {
-    while (cache->urgent.first == NULL && cache->stores.first == NULL && !cache->sweeping) {
+    while (!writer_has_work(cache)) {
         struct timespec until;
 
         if (cache->stopping)
             return false;
-        if (!cache->owes) {
+        if (!cache->owes && cache->sweeps == 0) {
             (void)pthread_cond_wait(&cache->work, &cache->lock);
             continue;
         }
@@ -324,10 +440,9 @@ void *writer_run(void *context)
         writer_do_invalidations(cache, invalidations);
         if (stores != NULL)
             writer_do_stores(cache, stores);
-        if (idle && cache->sweeping)
-            writer_sweep(cache);
         if (cache->owes)
             writer_pay_owed(cache);
+        writer_tidy(cache, idle);
         writer_count(cache);
         (void)pthread_mutex_lock(&cache->lock);
     }

@@ -126,6 +126,19 @@ static inline struct cache_query keeper_query(struct keeper *keeper, const char 
     };
 }
 
+/* The account's tag, then those of the path and of all above it. */
+static inline struct tags keeper_tags(struct keeper *keeper, const char *path)
+{
+    uint64_t *hashes = arena_take(&keeper->arena, (strlen(path) + 1) * sizeof(*hashes));
+    struct tags tags = {.hashes = hashes, .count = 1};
+
+    hashes[0] = keeper->account->tag;
+    for (size_t end = 1; path[end - 1] != '\0'; end++)
+        if (path[end] == '/' || path[end] == '\0')
+            hashes[tags.count++] = tag_of_text(hashes[0], bytes_of(path, end));
+    return tags;
+}
+
 /* A store of `body` at `path` by a fetch that was sent at `begun`; fresh for an hour. */
 static inline struct errand keeper_store_job(struct keeper *keeper, const char *path,
                                              const char *body, uint64_t begun)
@@ -147,9 +160,7 @@ static inline struct errand keeper_store_job(struct keeper *keeper, const char *
                         .status = 200,
                         .received_wall_us = wall_us,
                         .expires_wall_us = wall_us + KEEPER_HOUR_US,
-                        .tags =
-                            tags_of_answer(&keeper->arena, bytes_of_string(keeper->account->name),
-                                           bytes_of_string(path)),
+                        .tags = keeper_tags(keeper, path),
                         .body = bytes_of_string(body),
                     },
             },
@@ -180,6 +191,17 @@ static inline struct errand keeper_invalidation(struct keeper *keeper)
     return (struct errand){.job = {.kind = CACHE_INVALIDATE,
                                    .account = keeper->account,
                                    .tags = {.hashes = &keeper->account->tag, .count = 1}}};
+}
+
+/* One tag of the account, by its text in the keeper's arena. */
+static inline struct errand keeper_naming(struct keeper *keeper, const char *text)
+{
+    struct errand errand = keeper_invalidation(keeper);
+    uint64_t *tag = arena_take(&keeper->arena, sizeof(*tag));
+
+    *tag = tag_of_text(keeper->account->tag, bytes_of_string(text));
+    errand.job.tags.hashes = tag;
+    return errand;
 }
 
 static inline enum result keeper_invalidate(struct keeper *keeper)

@@ -133,10 +133,7 @@ static void another_accounts_invalidation_refuses_nothing(void **state)
 
 static void a_path_names_itself_and_what_is_below_it(void **state)
 {
-    const uint64_t tag = tag_of_path(BYTES("acme"), BYTES("/profile/7"));
-    struct errand purge = {.job = {.kind = CACHE_INVALIDATE,
-                                   .account = keeper.account,
-                                   .tags = {.hashes = &tag, .count = 1}}};
+    struct errand purge = keeper_naming(&keeper, "/profile/7");
     struct errand late =
         keeper_store_job(&keeper, "/profile/7/files", "old", cache_now(keeper.cache));
     struct errand other = keeper_store_job(&keeper, "/profile/9", "nine", cache_now(keeper.cache));

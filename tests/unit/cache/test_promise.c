@@ -215,6 +215,17 @@ static void client_post(struct client *client, void (*deliver)(struct letter *))
     cache_post(client->lane->world->keeper.cache, &client->errand.job);
 }
 
+/* The account's tag, and the URL's. */
+static struct tags tags_of_url(const struct client *client)
+{
+    struct arena *arena = &client->lane->arena;
+    uint64_t *hashes = arena_take(arena, 2 * sizeof(*hashes));
+
+    hashes[0] = account_of(client)->tag;
+    hashes[1] = tag_of_text(hashes[0], arena_format(arena, "/u/%u", client->url));
+    return (struct tags){.hashes = hashes, .count = 2};
+}
+
 /* The job's bytes must outlive the lane's arena: they are copied to the heap of the world's life.
  */
 static void client_store(struct client *client)
@@ -234,8 +245,7 @@ static void client_store(struct client *client)
         .entry = {.status = 200,
                   .received_wall_us = wall_us,
                   .expires_wall_us = wall_us + KEEPER_HOUR_US,
-                  .tags = tags_of_answer(arena, BYTES("acme"),
-                                         arena_format(arena, "/u/%u", client->url)),
+                  .tags = tags_of_url(client),
                   .body = bytes_of_string(client->body)},
     };
     client_post(client, client_on_stored);
@@ -315,14 +325,13 @@ static void client_on_invalidated(struct letter *letter)
 static void client_invalidate(struct client *client)
 {
     struct cache_job *job = &client->errand.job;
-    uint64_t *tag = arena_take(&client->lane->arena, sizeof(*tag));
+    const struct tags tags = tags_of_url(client);
+    const struct tags own = {.hashes = tags.hashes, .count = 1};
+    const struct tags named = {.hashes = tags.hashes + 1, .count = 1};
 
-    *tag = tag_of_path(BYTES("acme"), arena_format(&client->lane->arena, "/u/%u", client->url));
     job->kind = CACHE_INVALIDATE;
     job->quarantine_us = client->unknown ? 1000 : 0;
-    job->tags = one_in(client->lane, 2) && !client->unknown
-                    ? (struct tags){.hashes = tag, .count = 1}
-                    : (struct tags){.hashes = &account_of(client)->tag, .count = 1};
+    job->tags = one_in(client->lane, 2) && !client->unknown ? named : own;
     client_post(client, client_on_invalidated);
 }
 

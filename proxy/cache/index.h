@@ -1,0 +1,89 @@
+/*
+ * What is kept by tag, in the same transactions as the entries:
+ *
+ *   tags         tag → the entries that carry it. The way back is the entry's own list. The
+ *                account's tag, first in each list, is not indexed: emptying an account is one
+ *                number.
+ *   sweeps       tag → serial: too many entries carried it to be deleted at once. Those up to the
+ *                serial are dead; the writer deletes them in small steps.
+ *   quarantines  tag → when it ends (rules 8 and 9): what was asked for before is not stored.
+ *
+ * Tags of all accounts are in one space: they are hashes that begin with the account.
+ */
+#ifndef POSTERN_CACHE_INDEX_H
+#define POSTERN_CACHE_INDEX_H
+
+#include "cache/entry.h"
+#include "cache/store.h"
+
+enum {
+    INDEX_ROW_BYTES = 48, /* measured: pages of the tags' database by rows */
+    SWEEPS_LIMIT = 256,
+    QUARANTINES_LIMIT = 16384,
+};
+
+/*
+ * Gives an entry that had the tags `before` the rows of `after`: only the difference is written.
+ * Both begin with the account's tag, or are empty, and then are sorted and hold each tag once
+ * (index_sort).
+ */
+MUST_USE enum result index_change(const struct store *store, MDB_txn *txn, struct hash128 hash,
+                                  struct tags before, struct tags after);
+
+/* Removes one row; one that is not there is fine. */
+MUST_USE enum result index_remove(const struct store *store, MDB_txn *txn, uint64_t tag,
+                                  struct hash128 hash);
+
+/* The tags as index_change wants them, in the arena. The first stays where it is. */
+struct tags index_sort(struct arena *arena, struct tags tags);
+
+/* Whether such a list holds the tag. */
+bool tags_hold(struct tags sorted, uint64_t tag);
+
+/*
+ * The entries that carry a tag, by hash: at most `room` of them, those behind `after` where it is
+ * not NULL. *total: of all that carry it.
+ */
+MUST_USE enum result index_find(const struct store *store, MDB_txn *txn, uint64_t tag,
+                                const struct hash128 *after, struct hash128 *hashes, size_t room,
+                                size_t *count, size_t *total);
+
+/* A sweep that is not over, and all of them. */
+struct sweep {
+    uint64_t tag, serial;
+};
+struct sweeps {
+    struct sweep list[SWEEPS_LIMIT];
+    size_t count;
+};
+
+/* Reads those of a snapshot. Nearly free where there is none. */
+MUST_USE enum result sweeps_read(const struct store *store, MDB_txn *txn, struct sweeps *sweeps);
+
+/* Whether the entry is dead by one of them. */
+static inline bool sweeps_meet(const struct sweeps *sweeps, const struct entry *entry)
+{
+    for (size_t i = 0; i < sweeps->count; i++)
+        if (entry->serial <= sweeps->list[i].serial && tags_hold(entry->tags, sweeps->list[i].tag))
+            return true;
+    return false;
+}
+
+/* Begins a sweep, or raises the serial of one. RESULT_LIMIT: there are too many. */
+MUST_USE enum result sweeps_put(const struct store *store, MDB_txn *txn, const struct sweep *sweep);
+MUST_USE enum result sweeps_remove(const struct store *store, MDB_txn *txn, uint64_t tag);
+
+/* Begins a quarantine, or makes it last longer. RESULT_LIMIT: there are too many. */
+MUST_USE enum result quarantine_put(const struct store *store, MDB_txn *txn, uint64_t tag,
+                                    int64_t until_wall_us);
+
+/* Whether what was asked for at that moment was asked for in a quarantine of one of the tags. */
+MUST_USE enum result quarantine_holds(const struct store *store, MDB_txn *txn, struct tags tags,
+                                      int64_t begun_wall_us, bool *holds);
+
+/* Removes those that have ended. *next: when the next one of the others ends; INT64_MAX: there is
+ * none. */
+MUST_USE enum result quarantine_end(const struct store *store, MDB_txn *txn, int64_t wall_us,
+                                    int64_t *next_wall_us);
+
+#endif

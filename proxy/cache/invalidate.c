@@ -1,0 +1,377 @@
+/*
+ * What one job removes, within the writer's transaction: rules 3, 8, 9 and 11 of the order.
+ *
+ * Nobody waits for many deletions. Emptying an account is one number in its record that every
+ * reader compares; a tag that many entries carry becomes a row that every reader compares; what is
+ * dead by either is swept later. A relation that changes empties the account: whatever rests on it,
+ * tags of entries as well as those that writes under way have found, is not known by it.
+ */
+#include <assert.h>
+
+#include "base/clock.h"
+#include "base/memory.h"
+#include "cache/changes.h"
+
+enum {
+    INVALIDATE_AT_ONCE = 32, /* entries that one job deletes itself */
+    SWEEP_AT_ONCE = 32,      /* entries that one step deletes: an invalidation may wait for it */
+};
+
+/* --- whole accounts --- */
+
+static enum result change_put_account(const struct cache *cache, MDB_txn *txn,
+                                      const struct account *account)
+{
+    const struct account_record record = {.emptied_serial = account->emptied_serial,
+                                          .quarantine_until_wall_us =
+                                              account->quarantine_until_wall_us};
+
+    return store_put_account(&cache->store, txn, bytes_of_string(account->name), &record);
+}
+
+enum result change_empty_account(struct cache *cache, MDB_txn *txn, struct account *account)
+{
+    const struct relations relations = {
+        .store = &cache->store, .txn = txn, .account_tag = account->tag};
+    const enum result result = relation_forget_all(&relations);
+
+    if (result != RESULT_OK)
+        return result;
+    account->emptied_serial = cache->serial;
+    account->living_count = 0;
+    cache->sweeping = true;
+    return change_put_account(cache, txn, account);
+}
+
+/* What was sent before the next count is published may rest on what does not hold. */
+static void account_note_move(struct cache *cache, struct account *account)
+{
+    const struct tags own = {.hashes = &account->tag, .count = 1};
+
+    account->moved = order_now(&cache->order) + 1;
+    order_stamp(&cache->order, own);
+}
+
+enum result change_move(struct cache *cache, MDB_txn *txn, struct account *account)
+{
+    account_note_move(cache, account);
+    return change_empty_account(cache, txn, account);
+}
+
+/* --- by the index --- */
+
+/* What a job's tags come to: entries to delete, and tags to sweep. */
+struct removal {
+    struct hash128 hashes[INVALIDATE_AT_ONCE];
+    uint64_t tags[INVALIDATE_AT_ONCE]; /* by which each was found */
+    size_t hash_count;
+    uint64_t *swept; /* in the arena */
+    size_t swept_count;
+    uint64_t swept_rows;
+};
+
+static enum result removal_find(struct cache *cache, MDB_txn *txn, struct tags tags,
+                                struct removal *removal)
+{
+    enum result result = RESULT_OK;
+
+    removal->swept = arena_take(&cache->arena, (tags.count + 1) * sizeof(removal->swept[0]));
+    for (size_t i = 0; i < tags.count && result == RESULT_OK; i++) {
+        const size_t room = INVALIDATE_AT_ONCE - removal->hash_count;
+        size_t count, total;
+
+        result = index_find(&cache->store, txn, tags.hashes[i], NULL,
+                            removal->hashes + removal->hash_count, room, &count, &total);
+        if (result != RESULT_OK)
+            break;
+        if (total > room) {
+            removal->swept[removal->swept_count++] = tags.hashes[i];
+            removal->swept_rows += total;
+            continue;
+        }
+        for (size_t k = 0; k < count; k++)
+            removal->tags[removal->hash_count++] = tags.hashes[i];
+    }
+    return result;
+}
+
+static void note_gone(struct cache *cache, const struct gone *gone)
+{
+    if (cache->gone_count == cache->gone_capacity) {
+        cache->gone_capacity = cache->gone_capacity == 0 ? 64 : cache->gone_capacity * 2;
+        cache->gone = memory_resize(cache->gone, cache->gone_capacity * sizeof(cache->gone[0]));
+    }
+    cache->gone[cache->gone_count++] = *gone;
+}
+
+/* Deletes entries that the index named; a row whose entry is not there goes by itself. */
+static enum result removal_delete(struct cache *cache, MDB_txn *txn, struct cache_job *job,
+                                  const struct removal *removal)
+{
+    enum result result = RESULT_OK;
+
+    for (size_t i = 0; i < removal->hash_count && result == RESULT_OK; i++) {
+        bool was_there;
+
+        result = change_drop_entry(cache, txn, removal->hashes[i], &was_there);
+        if (result == RESULT_OK)
+            result = index_remove(&cache->store, txn, removal->tags[i], removal->hashes[i]);
+        if (result != RESULT_OK || !was_there)
+            continue; /* or two of the tags named it */
+        const struct gone gone = {.job = job, .hash = removal->hashes[i]};
+        note_gone(cache, &gone);
+        job->gone++;
+    }
+    return result;
+}
+
+/* RESULT_LIMIT: there are too many sweeps. */
+static enum result removal_sweep(struct cache *cache, MDB_txn *txn, struct cache_job *job,
+                                 const struct removal *removal)
+{
+    enum result result = RESULT_OK;
+
+    for (size_t i = 0; i < removal->swept_count && result == RESULT_OK; i++) {
+        const struct sweep sweep = {.tag = removal->swept[i], .serial = cache->serial};
+
+        result = sweeps_put(&cache->store, txn, &sweep);
+    }
+    job->gone += removal->swept_rows;
+    return result;
+}
+
+static enum result invalidate_tags(struct cache *cache, MDB_txn *txn, struct cache_job *job)
+{
+    struct removal removal = {0};
+    enum result result = removal_find(cache, txn, job->tags, &removal);
+
+    if (result == RESULT_OK)
+        result = removal_delete(cache, txn, job, &removal);
+    if (result == RESULT_OK)
+        result = removal_sweep(cache, txn, job, &removal);
+    return result;
+}
+
+/* Rules 8 and 9, by tag. RESULT_LIMIT: there are too many quarantines. */
+static enum result quarantine_tags(struct cache *cache, MDB_txn *txn, const struct cache_job *job,
+                                   int64_t until_wall_us)
+{
+    enum result result = RESULT_OK;
+
+    for (size_t i = 0; i < job->tags.count && result == RESULT_OK; i++)
+        result = quarantine_put(&cache->store, txn, job->tags.hashes[i], until_wall_us);
+    if (until_wall_us < cache->quarantine_ends_wall_us)
+        cache->quarantine_ends_wall_us = until_wall_us;
+    return result;
+}
+
+/* --- relations --- */
+
+/*
+ * While a write of the account that may have moved anything may still land, nothing is learned; but
+ * what is known and does not hold is seen.
+ */
+enum result change_learn(struct cache *cache, MDB_txn *txn, const struct cache_job *job,
+                         struct account *account, bool *moved)
+{
+    const struct relations relations = {
+        .store = &cache->store, .txn = txn, .account_tag = account->tag};
+    const int64_t wall_us = job->kind == CACHE_STORE ? job->begun_wall_us : clock_wall_us();
+    const bool learns = wall_us >= account->quarantine_until_wall_us;
+    enum result result = RESULT_OK;
+
+    *moved = false;
+    for (size_t i = 0; i < job->relation_count && result == RESULT_OK; i++) {
+        const struct relation *relation = &job->relations[i];
+        const struct bytes known =
+            relation_find(&relations, relation->child, relation->parent_kind);
+        bool changed = known.length > 0 && !bytes_equal(known, relation->parent_id);
+
+        if (learns)
+            result = relation_learn(&relations, relation, &changed);
+        *moved |= changed;
+    }
+    return result;
+}
+
+static enum result change_forget(struct cache *cache, MDB_txn *txn, const struct cache_job *job,
+                                 bool *moved)
+{
+    const struct relations relations = {
+        .store = &cache->store, .txn = txn, .account_tag = job->account->tag};
+    enum result result = RESULT_OK;
+
+    for (size_t i = 0; i < job->forget_count && result == RESULT_OK; i++) {
+        const struct relation *relation = &job->forgets[i];
+
+        *moved |= relation_find(&relations, relation->child, relation->parent_kind).length > 0;
+        result = relation_forget(&relations, relation);
+    }
+    return result;
+}
+
+/* Of one account's job. *moved: one was seen to change. */
+static enum result change_relations(struct cache *cache, MDB_txn *txn, const struct cache_job *job,
+                                    bool *moved)
+{
+    bool forgot = false;
+    enum result result = change_forget(cache, txn, job, &forgot);
+
+    if (result == RESULT_OK)
+        result = change_learn(cache, txn, job, job->account, moved);
+    *moved |= forgot;
+    return result;
+}
+
+/* --- an invalidation --- */
+
+static enum result invalidate_wholly(struct cache *cache, MDB_txn *txn, struct account *account,
+                                     struct cache_job *job)
+{
+    const struct gone gone = {.job = job, .emptied_tag = account->tag};
+
+    job->gone += account->living_count;
+    note_gone(cache, &gone);
+    return change_empty_account(cache, txn, account);
+}
+
+static void account_quarantine(struct account *account, int64_t until_wall_us)
+{
+    if (until_wall_us > account->quarantine_until_wall_us)
+        account->quarantine_until_wall_us = until_wall_us;
+}
+
+static enum result invalidate_some(struct cache *cache, MDB_txn *txn, struct account *account,
+                                   struct cache_job *job)
+{
+    const int64_t until = clock_wall_us() + job->quarantine_us;
+    enum result result = RESULT_OK;
+
+    order_stamp(&cache->order, job->tags);
+    if (job->quarantine_us > 0)
+        result = quarantine_tags(cache, txn, job, until);
+    if (result == RESULT_LIMIT)
+        account_quarantine(account, until);
+    if (result == RESULT_OK)
+        result = invalidate_tags(cache, txn, job);
+    if (result == RESULT_LIMIT)
+        result = invalidate_wholly(cache, txn, account, job);
+    return result;
+}
+
+static bool tags_name(struct tags tags, uint64_t tag)
+{
+    for (size_t i = 0; i < tags.count; i++)
+        if (tags.hashes[i] == tag)
+            return true;
+    return false;
+}
+
+static enum result invalidate_account(struct cache *cache, MDB_txn *txn, struct account *account,
+                                      struct cache_job *job)
+{
+    const struct tags own = {.hashes = &account->tag, .count = 1};
+    const bool wholly = job->account == NULL || tags_name(job->tags, account->tag);
+    bool moved = job->begun != 0 && account->moved > job->begun;
+    enum result result = RESULT_OK;
+
+    if (wholly && job->quarantine_us > 0)
+        account_quarantine(account, clock_wall_us() + job->quarantine_us);
+    if (wholly)
+        order_stamp(&cache->order, own);
+    if (wholly)
+        result = invalidate_wholly(cache, txn, account, job);
+    else
+        result = invalidate_some(cache, txn, account, job);
+    if (result == RESULT_OK && job->account != NULL) {
+        bool changed;
+
+        result = change_relations(cache, txn, job, &changed);
+        moved |= changed;
+    }
+    if (result != RESULT_OK || !moved)
+        return result;
+    account_note_move(cache, account);
+    return invalidate_wholly(cache, txn, account, job);
+}
+
+enum result change_invalidate(struct cache *cache, MDB_txn *txn, struct cache_job *job)
+{
+    enum result result = RESULT_OK;
+
+    arena_reset(&cache->arena);
+    job->gone = 0;
+    for (struct account *account = accounts_first(cache, job);
+         account != NULL && result == RESULT_OK; account = accounts_next(account, job))
+        result = invalidate_account(cache, txn, account, job);
+    if (result == RESULT_OK && !job->keeps_intent)
+        result = change_clear_intent(cache, txn, job->intent_number);
+    return result;
+}
+
+/* --- sweeping --- */
+
+/* The sweep that is to go on, at its place. RESULT_MISSING: there is none. */
+static enum result sweep_begin(struct cache *cache, MDB_txn *txn)
+{
+    struct sweep_place *place = &cache->sweep_place;
+    struct sweeps sweeps;
+    const enum result result = sweeps_read(&cache->store, txn, &sweeps);
+
+    if (result != RESULT_OK)
+        return result;
+    if (sweeps.count == 0)
+        return RESULT_MISSING;
+    const struct sweep *first = &sweeps.list[0];
+    if (!place->begun || first->tag != place->sweep.tag || first->serial != place->sweep.serial)
+        *place = (struct sweep_place){.sweep = *first}; /* a raised serial: from the start */
+    return RESULT_OK;
+}
+
+/* One entry that the index names: dead, alive by being stored later, or not there. */
+static enum result sweep_entry(struct cache *cache, MDB_txn *txn, const struct sweep *sweep,
+                               struct hash128 hash, bool *was_dead)
+{
+    struct bytes record = {0};
+    struct entry entry;
+    enum result result = RESULT_OK;
+
+    arena_reset(&cache->arena);
+    const bool is_there = store_get_entry(&cache->store, txn, hash, &record) == RESULT_OK &&
+                          entry_decode_tags(record, &cache->arena, &entry) == RESULT_OK &&
+                          tags_hold(entry.tags, sweep->tag);
+    *was_dead = is_there && entry.serial <= sweep->serial;
+    if (*was_dead)
+        result = change_drop_entry(cache, txn, hash, NULL);
+    else if (!is_there)
+        result = index_remove(&cache->store, txn, sweep->tag, hash);
+    return result;
+}
+
+enum result change_sweep(struct cache *cache, MDB_txn *txn)
+{
+    struct sweep_place *place = &cache->sweep_place;
+    struct hash128 hashes[SWEEP_AT_ONCE], dead[SWEEP_AT_ONCE];
+    size_t count, total, dead_count = 0;
+    enum result result = sweep_begin(cache, txn);
+
+    if (result != RESULT_OK)
+        return result;
+    result = index_find(&cache->store, txn, place->sweep.tag, place->begun ? &place->last : NULL,
+                        hashes, SWEEP_AT_ONCE, &count, &total);
+    for (size_t i = 0; i < count && result == RESULT_OK; i++) {
+        bool was_dead;
+
+        result = sweep_entry(cache, txn, &place->sweep, hashes[i], &was_dead);
+        if (was_dead)
+            dead[dead_count++] = hashes[i];
+    }
+    if (result != RESULT_OK)
+        return result;
+    recall_note_swept(&cache->recall, place->sweep.tag, dead, dead_count);
+    if (count < SWEEP_AT_ONCE)
+        return sweeps_remove(&cache->store, txn, place->sweep.tag);
+    place->begun = true;
+    place->last = hashes[count - 1];
+    return RESULT_OK;
+}
