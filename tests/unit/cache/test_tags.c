@@ -1,4 +1,4 @@
-/* What an answer shows, by path; what a write or a purge names. */
+/* Tags of texts, and the set that collects them. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "cache/tags.h"
+#include "cache/tag_set.h"
 
 static struct arena arena;
 
@@ -24,94 +24,85 @@ static int arena_drop(void **state)
     return 0;
 }
 
-static bool carries(struct tags tags, uint64_t tag)
+static void accounts_share_no_tag(void **state)
 {
-    for (size_t i = 0; i < tags.count; i++)
-        if (tags.hashes[i] == tag)
-            return true;
-    return false;
-}
-
-static void an_answer_carries_its_account_first(void **state)
-{
-    const struct tags tags = tags_of_answer(&arena, BYTES("acme"), BYTES("/a/b"));
+    const uint64_t acme = tag_of_account(BYTES("acme")), other = tag_of_account(BYTES("other"));
 
     (void)state;
-    assert_int_equal(tags.hashes[0], tag_of_account(BYTES("acme")));
-    assert_int_equal(tags.count, 3);
-    assert_int_equal(tags_of_answer(&arena, BYTES("acme"), BYTES("/")).count, 1);
-    assert_int_equal(tags_of_answer(&arena, BYTES("acme"), BYTES("")).count, 1);
+    assert_int_not_equal(acme, other);
+    assert_int_not_equal(tag_of_text(acme, BYTES("/a")), tag_of_text(other, BYTES("/a")));
+    assert_int_not_equal(tag_of_text(acme, BYTES("")), acme);
+    assert_int_equal(tag_of_text(acme, BYTES("/a")), tag_of_text(acme, BYTES("/a")));
 }
 
-static void an_answer_carries_its_path_and_what_is_above_it(void **state)
+static void add(struct tag_set *set, struct bytes a, struct bytes b)
 {
-    static const struct {
-        const char *path;
-        bool carried;
+    const struct bytes parts[] = {a, b};
+
+    tag_set_add(set, parts, ARRAY_LENGTH(parts));
+}
+
+static void a_set_holds_each_text_once(void **state)
+{
+    struct tag_set set;
+
+    (void)state;
+    tag_set_init(&set, &arena, 7);
+    tag_set_add_account(&set);
+    tag_set_add_account(&set);
+    add(&set, BYTES("/a"), BYTES("b"));
+    add(&set, BYTES("/"), BYTES("ab"));
+    assert_int_equal(set.count, 2);
+    assert_int_equal(tag_set_tags(&set).hashes[0], 7);
+    assert_int_equal(tag_set_tags(&set).hashes[1], tag_of_text(7, BYTES("/ab")));
+    assert_true(bytes_equal(set.texts[1], BYTES("/ab")));
+}
+
+static void a_set_grows_to_its_limit_and_says_so(void **state)
+{
+    struct tag_set set;
+
+    (void)state;
+    tag_set_init(&set, &arena, 7);
+    for (unsigned round = 0; round < 2; round++) /* the second adds nothing */
+        for (int64_t i = 0; i < TAGS_LIMIT; i++)
+            add(&set, BYTES("="), arena_number(&arena, i));
+    assert_int_equal(set.count, TAGS_LIMIT);
+    assert_false(set.is_full);
+    add(&set, BYTES("="), BYTES("one more"));
+    assert_int_equal(set.count, TAGS_LIMIT);
+    assert_true(set.is_full);
+}
+
+static void an_id_has_one_form(void **state)
+{
+    const struct kind decimal = {.name = BYTES("profile")}, opaque = {.opaque = true};
+    const struct {
+        const struct kind *kind;
+        const char *text, *id;
     } rows[] = {
-        {"/database/31/profiles", true},
-        {"/database/31", true},
-        {"/database", true},
-        {"/database/3", false},
-        {"/database/31/", true},
-        {"/database/31/profile", false},
-        {"/profiles", false},
-        {"/data", false},
-        {"/database/31/profiles/7", false},
+        {&decimal, "456", "456"},    {&decimal, "0", "0"},      {&decimal, "007", "?"},
+        {&decimal, "+7", "?"},       {&decimal, "7abc", "?"},   {&decimal, "Customers", "?"},
+        {&decimal, "", "?"},         {&decimal, "%37", "?"},    {&opaque, "AbC", "abc"},
+        {&opaque, "a%2Bb", "a%2bb"}, {&opaque, "a+b", "a%2bb"}, {&opaque, "", "?"},
     };
-    const struct bytes account = BYTES("acme");
-    const struct tags tags = tags_of_answer(&arena, account, BYTES("/database/31/profiles"));
 
     (void)state;
-    assert_int_equal(tags.count, 4);
-    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++)
-        assert_int_equal(carries(tags, tag_of_path(account, bytes_of_string(rows[i].path))),
-                         rows[i].carried);
-}
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        const struct bytes id = id_text(rows[i].kind, &arena, bytes_of_string(rows[i].text));
 
-static void slashes_at_the_end_do_not_count(void **state)
-{
-    const struct bytes account = BYTES("acme");
-    const struct tags one = tags_of_answer(&arena, account, BYTES("/a/b"));
-    const struct tags other = tags_of_answer(&arena, account, BYTES("/a/b//"));
-
-    (void)state;
-    assert_int_equal(one.count, other.count);
-    assert_memory_equal(one.hashes, other.hashes, one.count * sizeof(one.hashes[0]));
-    assert_int_equal(tag_of_path(account, BYTES("/a/b///")), tag_of_path(account, BYTES("/a/b")));
-}
-
-static void the_same_path_of_another_account_is_another_tag(void **state)
-{
-    (void)state;
-    assert_int_not_equal(tag_of_path(BYTES("acme"), BYTES("/a")),
-                         tag_of_path(BYTES("other"), BYTES("/a")));
-    assert_int_not_equal(tag_of_path(BYTES("acme"), BYTES("")), tag_of_account(BYTES("acme")));
-}
-
-static void a_deep_path_keeps_its_highest_ancestors(void **state)
-{
-    char path[4 * TAGS_LIMIT + 1];
-    const struct bytes account = BYTES("acme");
-
-    (void)state;
-    for (size_t i = 0; i < sizeof(path) - 1; i++)
-        path[i] = i % 2 == 0 ? '/' : 'a';
-    const struct tags tags = tags_of_answer(&arena, account, bytes_of(path, sizeof(path) - 1));
-    assert_int_equal(tags.count, TAGS_LIMIT);
-    assert_true(carries(tags, tag_of_path(account, BYTES("/a"))));
-    assert_true(carries(tags, tag_of_path(account, bytes_of(path, 2 * (TAGS_LIMIT - 1)))));
-    assert_false(carries(tags, tag_of_path(account, bytes_of(path, 2 * TAGS_LIMIT))));
+        if (!bytes_equal(id, bytes_of_string(rows[i].id)))
+            fail_msg("%s is %.*s", rows[i].text, (int)id.length, id.data);
+    }
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(an_answer_carries_its_account_first),
-        cmocka_unit_test(an_answer_carries_its_path_and_what_is_above_it),
-        cmocka_unit_test(slashes_at_the_end_do_not_count),
-        cmocka_unit_test(the_same_path_of_another_account_is_another_tag),
-        cmocka_unit_test(a_deep_path_keeps_its_highest_ancestors),
+        cmocka_unit_test(accounts_share_no_tag),
+        cmocka_unit_test(a_set_holds_each_text_once),
+        cmocka_unit_test(a_set_grows_to_its_limit_and_says_so),
+        cmocka_unit_test(an_id_has_one_form),
     };
 
     return cmocka_run_group_tests(tests, arena_make, arena_drop);
