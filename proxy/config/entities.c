@@ -82,7 +82,8 @@ void path_canonical(const struct entities *entities, struct arena *arena, struct
     path->too_many = text.length > 0;
 }
 
-static unsigned template_fit(const struct template *template, const struct path_segments *path)
+static unsigned template_fit(const struct entities *entities, const struct template *template,
+                             const struct path_segments *path)
 {
     const bool whole = template->count == path->count && !path->too_many;
     unsigned literals = 0;
@@ -97,7 +98,8 @@ static unsigned template_fit(const struct template *template, const struct path_
             return 0;
         literals = literals << 1 | (segment->placeholder ? 0U : 1U);
     }
-    if (!whole && template->segments[template->count - 1].placeholder)
+    if (!whole &&
+        (!entities->superfluous_segments || template->segments[template->count - 1].placeholder))
         return 0;
     literals <<= TEMPLATE_SEGMENTS_LIMIT - template->count;
     return (whole ? (unsigned)FIT_WHOLE : 0) | (unsigned)template->count << FIT_LENGTH | literals;
@@ -110,7 +112,7 @@ const struct read_rule *entities_read_rule(const struct entities *entities,
     unsigned best_fit = 0;
 
     for (size_t i = 0; i < entities->read_count; i++) {
-        const unsigned fit = template_fit(&entities->reads[i].path, path);
+        const unsigned fit = template_fit(entities, &entities->reads[i].path, path);
 
         if (fit > best_fit) {
             best = &entities->reads[i];
@@ -138,7 +140,8 @@ size_t entities_write_rules(const struct entities *entities, struct bytes method
 
     for (size_t i = 0; i < entities->write_count; i++) {
         const struct write_rule *rule = &entities->writes[i];
-        const unsigned fit = write_has_method(rule, method) ? template_fit(&rule->path, path) : 0;
+        const unsigned fit =
+            write_has_method(rule, method) ? template_fit(entities, &rule->path, path) : 0;
 
         if (fit > best_fit) {
             best_fit = fit;

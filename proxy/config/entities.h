@@ -171,6 +171,7 @@ struct entities {
     size_t touched_count;
     struct bytes created_field; /* "X-Created": response field with the id of what was created;
                                    empty: none */
+    bool superfluous_segments;  /* "/database/5/profiles/more" is "/database/5/profiles" */
 };
 
 enum { PATH_SEGMENTS_LIMIT = 64, EQUIVALENT_STARS_LIMIT = 4 };
@@ -189,8 +190,8 @@ void path_canonical(const struct entities *entities, struct arena *arena, struct
 
 /*
  * The rule of a read: of all whose template fits the whole path the one with most literals first,
- * else the longest that fits a prefix of it and ends in a literal (superfluous segments after a
- * list). NULL: none.
+ * else, where the API takes superfluous segments after a list, the longest that fits a prefix of it
+ * and ends in a literal. NULL: none.
  */
 const struct read_rule *entities_read_rule(const struct entities *entities,
                                            const struct path_segments *path);

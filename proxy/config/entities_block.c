@@ -365,7 +365,7 @@ static const struct member read_members[] = {
 };
 
 /* A path that the cache's rules understand: its placeholders are stars. In the arena. */
-static struct bytes pattern_text(struct arena *arena, const struct template *path)
+static struct bytes pattern_text(struct arena *arena, const struct template *path, bool superfluous)
 {
     struct bytes text = BYTES("");
 
@@ -376,8 +376,9 @@ static struct bytes pattern_text(struct arena *arena, const struct template *pat
 
         text = arena_join_all(arena, parts, ARRAY_LENGTH(parts));
     }
-    return path->segments[path->count - 1].placeholder ? text
-                                                       : arena_join(arena, text, BYTES("/**"));
+    return path->segments[path->count - 1].placeholder || !superfluous
+               ? text
+               : arena_join(arena, text, BYTES("/**"));
 }
 
 /* The other spelling of a pattern; empty: the equivalent has nothing to do with it. */
@@ -399,7 +400,8 @@ static void read_add_cache_rules(struct reader *reader, struct preset_draft *dra
                                  const struct rule_draft *read)
 {
     struct arena *arena = &reader->configuration->arena;
-    struct bytes texts[VARIANTS_LIMIT] = {pattern_text(arena, &read->read.path)};
+    struct bytes texts[VARIANTS_LIMIT] = {
+        pattern_text(arena, &read->read.path, draft->entities.superfluous_segments)};
     struct cache_rule rule = {.ttl_us = read->ttl_us,
                               .negative_ttl_us = -1,
                               .settle_us = -1,

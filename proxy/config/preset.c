@@ -159,6 +159,30 @@ static void preset_created_field(struct reader *reader, const cJSON *item,
         draft->entities.created_field = bytes_of_string(text);
 }
 
+/* In lower case, as the names of fields are compared. */
+static void preset_touched_fields(struct reader *reader, const cJSON *item,
+                                  const struct member *member, void *into)
+{
+    struct preset_draft *draft = into;
+    struct bytes *lower;
+    const struct bytes *names;
+    size_t count;
+
+    (void)member;
+    if (!reader_strings(reader, item, "names", &names, &count))
+        return;
+    lower = arena_take_zeroed(&reader->configuration->arena, (count + 1) * sizeof(*lower));
+    for (size_t i = 0; i < count; i++) {
+        char *text = arena_take(&reader->configuration->arena, names[i].length + 1);
+
+        for (size_t k = 0; k <= names[i].length; k++)
+            text[k] = bytes_lower(names[i].data[k]);
+        lower[i] = bytes_of(text, names[i].length);
+    }
+    draft->entities.touched = lower;
+    draft->entities.touched_count = count;
+}
+
 /* In the order in which they need each other. */
 static const struct member preset_members[] = {
     {.name = "$schema", .read = reader_ignore},
@@ -184,10 +208,10 @@ static const struct member preset_members[] = {
      .count_offset = offsetof(struct preset, secret_parameter_count)},
     {.name = "overload", .read = preset_overload},
     {.name = "created_field", .read = preset_created_field},
-    {.name = "touched_fields",
-     .read = reader_list,
-     .offset = offsetof(struct preset_draft, entities.touched),
-     .count_offset = offsetof(struct preset_draft, entities.touched_count)},
+    {.name = "touched_fields", .read = preset_touched_fields},
+    {.name = "superfluous_segments",
+     .read = reader_flag,
+     .offset = offsetof(struct preset_draft, entities.superfluous_segments)},
     {.name = "rules", .read = preset_rules},
     {.name = "kinds", .read = block_kinds},
     {.name = "equivalents", .read = block_equivalents},
