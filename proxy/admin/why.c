@@ -72,11 +72,13 @@ static enum result asking_begin(struct asking *asking, const struct why *why, st
     return RESULT_OK;
 }
 
-static struct shown asking_shown(struct asking *asking, struct bytes body)
+/* As it would be stored now, or (knowing nothing) as the very first answer was. */
+static struct shown asking_shown(struct asking *asking, struct bytes body, bool knowing)
 {
     const struct shown_question question = {
         .preset = asking->upstream->preset,
-        .relations = cache_reader_relations(asking->reader, asking->account),
+        .relations = knowing ? cache_reader_relations(asking->reader, asking->account)
+                             : (struct relations){.account_tag = asking->account->tag},
         .path = asking->plain_path,
         .query = asking->target.query,
         .body = body,
@@ -101,13 +103,26 @@ static void tell_stored(struct asking *asking, const struct entry *entry)
     (void)cJSON_AddNumberToObject(asking->told, "tag_count", (double)entry->tags.count);
 }
 
-static void tell_tags(struct asking *asking, const struct shown *shown)
+static bool tags_hold(struct tags tags, uint64_t hash)
 {
-    cJSON *tags = cJSON_AddArrayToObject(asking->told, "tags");
+    for (size_t i = 0; i < tags.count; i++)
+        if (tags.hashes[i] == hash)
+            return true;
+    return false;
+}
 
+/* The texts of those that are among `held`, but not among `told` already. */
+static void tell_tags(struct asking *asking, const struct shown *shown, struct tags held,
+                      struct tags told)
+{
+    cJSON *tags = cJSON_GetObjectItemCaseSensitive(asking->told, "tags");
+
+    if (tags == NULL)
+        tags = cJSON_AddArrayToObject(asking->told, "tags");
     for (size_t i = 0; i < shown->tags.count; i++)
-        (void)cJSON_AddItemToArray(
-            tags, cJSON_CreateString(arena_copy(&asking->arena, shown->texts[i]).data));
+        if (tags_hold(held, shown->tags.hashes[i]) && !tags_hold(told, shown->tags.hashes[i]))
+            (void)cJSON_AddItemToArray(
+                tags, cJSON_CreateString(arena_copy(&asking->arena, shown->texts[i]).data));
 }
 
 static void tell_memory(struct asking *asking, const struct cache_memory *memory, bool by_key)
@@ -141,8 +156,10 @@ static bool tell_variant(struct asking *asking, struct bytes accept)
         const struct bytes body = arena_copy(&asking->arena, entry.body);
 
         tell_stored(asking, &entry);
-        const struct shown shown = asking_shown(asking, body);
-        tell_tags(asking, &shown);
+        const struct shown now = asking_shown(asking, body, true);
+        const struct shown first = asking_shown(asking, body, false);
+        tell_tags(asking, &now, entry.tags, (struct tags){0});
+        tell_tags(asking, &first, entry.tags, now.tags);
         return true;
     }
     const struct cache_key key = key_of_variant(&asking->arena, &asking->url, BYTES(""), &sent);
@@ -172,8 +189,8 @@ static void tell_all(struct asking *asking, const struct why *why)
     if (told)
         return;
     (void)cJSON_AddStringToObject(asking->told, "state", "not stored");
-    const struct shown shown = asking_shown(asking, BYTES("null"));
-    tell_tags(asking, &shown);
+    const struct shown shown = asking_shown(asking, BYTES("null"), true);
+    tell_tags(asking, &shown, shown.tags, (struct tags){0});
     if (cache_recall_tags(server_gate(asking->server)->cache, shown.tags, &memory) == RESULT_OK)
         tell_memory(asking, &memory, false);
 }
