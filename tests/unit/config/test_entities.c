@@ -243,7 +243,8 @@ static void lists_and_ats_follow_from_all_rules_together(void **state)
         "\"complete\": {\"start\": \"s\", \"count\": \"c\", \"total\": \"t\"}}}],"
         "\"writes\": [{\"methods\": [\"PUT\"], \"path\": \"/profile/{profile}\", \"changes\": ["
         "\"database/{database@profile}/profiles\", \"database/{database@profile}\","
-        "\"~sub/*@database/{database@profile}\", \"sub/*@profile/{profile}\"],"
+        "\"~sub/*@database/{database@profile}\", \"sub/*@profile/{profile}\", "
+        "\"sub/*@database/{database@profile}\"],"
         "\"fields\": \"body.fields\", \"moves\": true, \"settle\": \"5s\"},"
         "{\"methods\": [\"POST\"], \"path\": \"/database/{database}/profiles\", \"changes\": ["
         "\"~sub/*@database/{database}\", \"=database/*/profiles\"], \"fields\": \"body\","
@@ -263,12 +264,13 @@ static void lists_and_ats_follow_from_all_rules_together(void **state)
     assert_int_equal(put->creates, KIND_NONE);
     assert_int_equal(post->creates, entities_kind(entities, BYTES("profile")));
 
-    assert_int_equal(entities->at_count, 2);
+    assert_int_equal(entities->at_count, 3);
     assert_true(bytes_equal(entities->ats[0].text, BYTES("sub/*")));
     assert_true(entities->ats[0].reference && !entities->ats[1].reference);
     assert_int_equal(entities->ats[0].kind, entities_kind(entities, BYTES("sub")));
     assert_int_equal(entities->ats[0].ancestor, entities_kind(entities, BYTES("database")));
     assert_int_equal(entities->ats[1].ancestor, entities_kind(entities, BYTES("profile")));
+    assert_int_equal(entities->ats[2].ancestor, entities_kind(entities, BYTES("database")));
 
     assert_string_equal(entities->touched[0].data, "modified");
     assert_string_equal(entities->created_field.data, "X-Created");
