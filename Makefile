@@ -131,9 +131,10 @@ PACKAGES_test     := libcmocka-dev python3 python3-pytest python3-httpx python3-
 PACKAGES_lint     := clang clang-format clang-tidy python3 libcmocka-dev
 PACKAGES_valgrind := valgrind libcmocka-dev python3 libc6-dbg
 PACKAGES_calls    := python3
+PACKAGES_register := python3
 PACKAGES_bench    := wrk nginx-light haproxy python3
 PACKAGES_syscalls := wrk strace python3
-PURPOSES          := build test lint valgrind calls bench syscalls
+PURPOSES          := build test lint valgrind calls register bench syscalls
 
 .PHONY: setup $(PURPOSES:%=setup-%)
 setup: $(PURPOSES:%=setup-%)
@@ -165,9 +166,12 @@ clean:
 
 # --- bench: what the gate saves and what a hit costs; bench/ says how each is measured ---
 
-.PHONY: calls bench syscalls
+.PHONY: calls register bench syscalls
 calls: all | setup-calls
 	POSTERN=$(abspath $(BUILD))/postern $(PYTHON) bench/calls.py --strict
+
+register: all | setup-register
+	POSTERN=$(abspath $(BUILD))/postern $(PYTHON) bench/register.py
 
 bench: all $(BUILD)/bench/loop | setup-bench
 	POSTERN=$(abspath $(BUILD))/postern $(PYTHON) bench/run.py --loop $(abspath $(BUILD))/bench/loop

@@ -6,6 +6,9 @@ answered before the read was sent. So a value that a read shows is stale if anot
 after the one of that value had been answered, and was itself answered before the read was sent.
 Writes that overlap may take effect in either order. "Sent" is noted before the first byte leaves and
 "answered" after the last has come, so both err on the lenient side only.
+
+A write whose answer was lost may take effect late, or never: its value may show or not, until a read
+past the gate has told which of the two came to pass.
 """
 
 import bisect
@@ -22,10 +25,11 @@ Reading = collections.namedtuple("Reading", "target sent received")
 
 
 class Write:
-    """One write to a register, from its sending to its answer (NEVER: it may still land)."""
+    """One write to a register, from its sending to its answer (NEVER: it may still land). What is
+    known never to have landed may not show to reads that are sent after `refuted`."""
 
     def __init__(self, value, sent=ALWAYS, answered=ALWAYS):
-        self.value, self.sent, self.answered = value, sent, answered
+        self.value, self.sent, self.answered, self.refuted = value, sent, answered, NEVER
 
 
 class Register:
@@ -35,6 +39,7 @@ class Register:
     def __init__(self, value):
         self.writes = {value: Write(value)}
         self.answers, self.last_sent = [ALWAYS], [ALWAYS]
+        self.lost = []
 
     def begin(self, value, now):
         self.writes[value] = Write(value, now, NEVER)
@@ -42,11 +47,36 @@ class Register:
     def end(self, value, now):
         write = self.writes[value]
         write.answered = now
+        self._surely_landed(write, now)
+
+    def _surely_landed(self, write, now):
         self.answers.append(now)
         self.last_sent.append(max(self.last_sent[-1], write.sent))
 
+    def lose(self, value, landed):
+        """The answer will not come; if the write takes effect it does so before `landed`."""
+        write = self.writes[value]
+        write.answered = landed
+        self.lost.append(write)
+
+    def reveal(self, value, sent, received):
+        """A read past the gate showed the value: lost writes that must have landed before it was sent,
+        if ever, have done so, or it shows something else than theirs."""
+        for write in [write for write in self.lost if write.answered <= sent]:
+            self.lost.remove(write)
+            if write.value == value:
+                self._surely_landed(write, received)
+            else:
+                write.refuted = received
+
+    def forget(self, before):
+        """Drops the writes that no read may show which is sent then or later."""
+        self.writes = {value: write for value, write in self.writes.items()
+                       if self._is_current(write, before)}
+
     def _is_current(self, write, sent):
-        return write.answered >= self.last_sent[bisect.bisect_left(self.answers, sent) - 1]
+        newest = self.last_sent[bisect.bisect_left(self.answers, sent) - 1]
+        return write.answered >= newest and sent <= write.refuted
 
     def may_show(self, value, sent):
         """Whether a read sent then may show the value. One that nobody wrote it may not."""
