@@ -634,7 +634,7 @@ static struct bytes joined(struct arena *arena, const struct bytes *words, size_
 {
     struct bytes text = BYTES("");
 
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; words != NULL && i < count; i++) {
         const struct bytes parts[] = {text, i > 0 ? BYTES(",") : BYTES(""), words[i]};
 
         text = arena_join_all(arena, parts, ARRAY_LENGTH(parts));
