@@ -40,7 +40,7 @@ MUST_USE enum result change_put_identity(const struct cache *cache, MDB_txn *txn
  * its intent; sets job->gone. invalidate.c, as the two that follow. */
 MUST_USE enum result change_invalidate(struct cache *cache, MDB_txn *txn, struct cache_job *job);
 
-/* Deletes some of the entries of a tag that is being swept. */
+/* Deletes some of the entries that invalidations left behind. */
 MUST_USE enum result change_sweep(struct cache *cache, MDB_txn *txn);
 
 /* All entries of the account so far are gone, and its relations are forgotten. */

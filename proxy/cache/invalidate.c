@@ -1,10 +1,11 @@
 /*
  * What one job removes, within the writer's transaction: rules 3, 8, 9 and 11 of the order.
  *
- * Nobody waits for many deletions. Emptying an account is one number in its record that every
- * reader compares; a tag that many entries carry becomes a row that every reader compares; what is
- * dead by either is swept later. A relation that changes empties the account: whatever rests on it,
- * tags of entries as well as those that writes under way have found, is not known by it.
+ * Nobody waits for deletions: one takes some 30 times as long as the row that makes it needless.
+ * Emptying an account is one number in its record, and a tag that goes is a row, that every reader
+ * compares; what is dead by either is swept later, in steps that are short enough to wait for. A
+ * relation that changes empties the account: whatever rests on it, tags of entries as well as those
+ * that writes under way have found, is not known by it.
  */
 #include <assert.h>
 
@@ -13,8 +14,10 @@
 #include "cache/changes.h"
 
 enum {
-    INVALIDATE_AT_ONCE = 32, /* entries that one job deletes itself */
-    SWEEP_AT_ONCE = 32,      /* entries that one step deletes: an invalidation may wait for it */
+    INVALIDATE_LISTED = 64,  /* entries of one job that are looked at and remembered */
+    INVALIDATE_AT_ONCE = 32, /* entries that one job deletes itself where sweeps come late: */
+    SWEEPS_LATE = 128,       /* so many of them are still to be made */
+    SWEEP_AT_ONCE = 8,       /* entries that one step deletes: an invalidation may wait for it */
 };
 
 /* --- whole accounts --- */
@@ -60,39 +63,47 @@ enum result change_move(struct cache *cache, MDB_txn *txn, struct account *accou
 
 /* --- by the index --- */
 
-/* What a job's tags come to: entries to delete, and tags to sweep. */
+/* What a job's tags come to. */
 struct removal {
-    struct hash128 hashes[INVALIDATE_AT_ONCE];
-    uint64_t tags[INVALIDATE_AT_ONCE]; /* by which each was found */
+    uint64_t *tags; /* those that some entry carries, in the arena */
+    size_t tag_count;
+    uint64_t row_count;
+    bool is_listed; /* the entries are few: these are all */
+    struct hash128 hashes[INVALIDATE_LISTED];
     size_t hash_count;
-    uint64_t *swept; /* in the arena */
-    size_t swept_count;
-    uint64_t swept_rows;
 };
+
+static void removal_add(struct removal *removal, struct hash128 hash)
+{
+    for (size_t i = 0; i < removal->hash_count; i++)
+        if (hash_equal(removal->hashes[i], hash))
+            return;
+    removal->hashes[removal->hash_count++] = hash;
+}
 
 static enum result removal_find(struct cache *cache, MDB_txn *txn, struct tags tags,
                                 struct removal *removal)
 {
-    enum result result = RESULT_OK;
-
-    removal->swept = arena_take(&cache->arena, (tags.count + 1) * sizeof(removal->swept[0]));
-    for (size_t i = 0; i < tags.count && result == RESULT_OK; i++) {
-        const size_t room = INVALIDATE_AT_ONCE - removal->hash_count;
+    removal->tags = arena_take(&cache->arena, (tags.count + 1) * sizeof(removal->tags[0]));
+    removal->is_listed = true;
+    for (size_t i = 0; i < tags.count; i++) {
+        struct hash128 hashes[INVALIDATE_LISTED];
         size_t count, total;
+        const enum result result = index_find(&cache->store, txn, tags.hashes[i], NULL, hashes,
+                                              INVALIDATE_LISTED, &count, &total);
 
-        result = index_find(&cache->store, txn, tags.hashes[i], NULL,
-                            removal->hashes + removal->hash_count, room, &count, &total);
         if (result != RESULT_OK)
-            break;
-        if (total > room) {
-            removal->swept[removal->swept_count++] = tags.hashes[i];
-            removal->swept_rows += total;
+            return result;
+        if (total == 0)
             continue;
-        }
-        for (size_t k = 0; k < count; k++)
-            removal->tags[removal->hash_count++] = tags.hashes[i];
+        removal->tags[removal->tag_count++] = tags.hashes[i];
+        removal->row_count += total;
+        if (total > INVALIDATE_LISTED - removal->hash_count)
+            removal->is_listed = false;
+        for (size_t k = 0; k < count && removal->is_listed; k++)
+            removal_add(removal, hashes[k]);
     }
-    return result;
+    return RESULT_OK;
 }
 
 static void note_gone(struct cache *cache, const struct gone *gone)
@@ -104,52 +115,76 @@ static void note_gone(struct cache *cache, const struct gone *gone)
     cache->gone[cache->gone_count++] = *gone;
 }
 
-/* Deletes entries that the index named; a row whose entry is not there goes by itself. */
-static enum result removal_delete(struct cache *cache, MDB_txn *txn, struct cache_job *job,
-                                  const struct removal *removal)
+/* Whether there is such an entry that nothing has killed. */
+static bool entry_lives(struct cache *cache, MDB_txn *txn, const struct sweeps *sweeps,
+                        struct hash128 hash)
 {
-    enum result result = RESULT_OK;
+    struct bytes record = {0};
+    struct entry entry;
 
-    for (size_t i = 0; i < removal->hash_count && result == RESULT_OK; i++) {
-        bool was_there;
+    if (store_get_entry(&cache->store, txn, hash, &record) != RESULT_OK ||
+        entry_decode_tags(record, &cache->arena, &entry) != RESULT_OK || entry.tags.count == 0)
+        return false;
+    const struct account *account = account_of_tag(cache, entry.tags.hashes[0]);
+    return account != NULL && entry.serial > account->emptied_serial &&
+           !sweeps_meet(sweeps, &entry);
+}
 
-        result = change_drop_entry(cache, txn, removal->hashes[i], &was_there);
-        if (result == RESULT_OK)
-            result = index_remove(&cache->store, txn, removal->tags[i], removal->hashes[i]);
-        if (result != RESULT_OK || !was_there)
-            continue; /* or two of the tags named it */
+/* Counts and remembers what goes. False: nothing that lives. */
+static bool removal_note(struct cache *cache, MDB_txn *txn, struct cache_job *job,
+                         const struct removal *removal, const struct sweeps *sweeps)
+{
+    const uint64_t before = job->gone;
+
+    if (!removal->is_listed)
+        job->gone += removal->row_count;
+    for (size_t i = 0; i < removal->hash_count && removal->is_listed; i++) {
         const struct gone gone = {.job = job, .hash = removal->hashes[i]};
+
+        if (!entry_lives(cache, txn, sweeps, removal->hashes[i]))
+            continue;
         note_gone(cache, &gone);
         job->gone++;
     }
+    return job->gone > before;
+}
+
+static enum result removal_delete(struct cache *cache, MDB_txn *txn, const struct removal *removal)
+{
+    enum result result = RESULT_OK;
+
+    for (size_t i = 0; i < removal->hash_count && result == RESULT_OK; i++)
+        result = change_drop_entry(cache, txn, removal->hashes[i], NULL);
     return result;
 }
 
 /* RESULT_LIMIT: there are too many sweeps. */
-static enum result removal_sweep(struct cache *cache, MDB_txn *txn, struct cache_job *job,
-                                 const struct removal *removal)
+static enum result removal_sweep(struct cache *cache, MDB_txn *txn, const struct removal *removal)
 {
     enum result result = RESULT_OK;
 
-    for (size_t i = 0; i < removal->swept_count && result == RESULT_OK; i++) {
-        const struct sweep sweep = {.tag = removal->swept[i], .serial = cache->serial};
+    for (size_t i = 0; i < removal->tag_count && result == RESULT_OK; i++) {
+        const struct sweep sweep = {.tag = removal->tags[i], .serial = cache->serial};
 
         result = sweeps_put(&cache->store, txn, &sweep);
     }
-    job->gone += removal->swept_rows;
     return result;
 }
 
 static enum result invalidate_tags(struct cache *cache, MDB_txn *txn, struct cache_job *job)
 {
     struct removal removal = {0};
+    struct sweeps sweeps;
     enum result result = removal_find(cache, txn, job->tags, &removal);
 
     if (result == RESULT_OK)
-        result = removal_delete(cache, txn, job, &removal);
-    if (result == RESULT_OK)
-        result = removal_sweep(cache, txn, job, &removal);
-    return result;
+        result = sweeps_read(&cache->store, txn, &sweeps);
+    if (result != RESULT_OK || !removal_note(cache, txn, job, &removal, &sweeps))
+        return result;
+    if (sweeps.count >= SWEEPS_LATE && removal.is_listed &&
+        removal.hash_count <= INVALIDATE_AT_ONCE)
+        return removal_delete(cache, txn, &removal);
+    return removal_sweep(cache, txn, &removal);
 }
 
 /* Rules 8 and 9, by tag. RESULT_LIMIT: there are too many quarantines. */
@@ -311,23 +346,6 @@ enum result change_invalidate(struct cache *cache, MDB_txn *txn, struct cache_jo
 
 /* --- sweeping --- */
 
-/* The sweep that is to go on, at its place. RESULT_MISSING: there is none. */
-static enum result sweep_begin(struct cache *cache, MDB_txn *txn)
-{
-    struct sweep_place *place = &cache->sweep_place;
-    struct sweeps sweeps;
-    const enum result result = sweeps_read(&cache->store, txn, &sweeps);
-
-    if (result != RESULT_OK)
-        return result;
-    if (sweeps.count == 0)
-        return RESULT_MISSING;
-    const struct sweep *first = &sweeps.list[0];
-    if (!place->begun || first->tag != place->sweep.tag || first->serial != place->sweep.serial)
-        *place = (struct sweep_place){.sweep = *first}; /* a raised serial: from the start */
-    return RESULT_OK;
-}
-
 /* One entry that the index names: dead, alive by being stored later, or not there. */
 static enum result sweep_entry(struct cache *cache, MDB_txn *txn, const struct sweep *sweep,
                                struct hash128 hash, bool *was_dead)
@@ -348,30 +366,47 @@ static enum result sweep_entry(struct cache *cache, MDB_txn *txn, const struct s
     return result;
 }
 
-enum result change_sweep(struct cache *cache, MDB_txn *txn)
+/* Goes on with one sweep, by at most *room entries; ends it where no others are left. */
+static enum result sweep_some(struct cache *cache, MDB_txn *txn, const struct sweep *sweep,
+                              size_t *room)
 {
     struct sweep_place *place = &cache->sweep_place;
     struct hash128 hashes[SWEEP_AT_ONCE], dead[SWEEP_AT_ONCE];
+    const size_t wanted = *room;
     size_t count, total, dead_count = 0;
-    enum result result = sweep_begin(cache, txn);
 
-    if (result != RESULT_OK)
-        return result;
-    result = index_find(&cache->store, txn, place->sweep.tag, place->begun ? &place->last : NULL,
-                        hashes, SWEEP_AT_ONCE, &count, &total);
+    if (!place->begun || sweep->tag != place->sweep.tag || sweep->serial != place->sweep.serial)
+        *place = (struct sweep_place){.sweep = *sweep}; /* a raised serial: from the start */
+    enum result result =
+        index_find(&cache->store, txn, sweep->tag, place->begun ? &place->last : NULL, hashes,
+                   wanted, &count, &total);
     for (size_t i = 0; i < count && result == RESULT_OK; i++) {
         bool was_dead;
 
-        result = sweep_entry(cache, txn, &place->sweep, hashes[i], &was_dead);
+        result = sweep_entry(cache, txn, sweep, hashes[i], &was_dead);
         if (was_dead)
             dead[dead_count++] = hashes[i];
     }
     if (result != RESULT_OK)
         return result;
-    recall_note_swept(&cache->recall, place->sweep.tag, dead, dead_count);
-    if (count < SWEEP_AT_ONCE)
-        return sweeps_remove(&cache->store, txn, place->sweep.tag);
+    *room -= count;
+    recall_note_swept(&cache->recall, sweep->tag, dead, dead_count);
+    if (count < wanted) {
+        place->begun = false;
+        return sweeps_remove(&cache->store, txn, sweep->tag);
+    }
     place->begun = true;
     place->last = hashes[count - 1];
     return RESULT_OK;
+}
+
+enum result change_sweep(struct cache *cache, MDB_txn *txn)
+{
+    struct sweeps sweeps;
+    size_t room = SWEEP_AT_ONCE;
+    enum result result = sweeps_read(&cache->store, txn, &sweeps);
+
+    for (size_t i = 0; i < sweeps.count && room > 0 && result == RESULT_OK; i++)
+        result = sweep_some(cache, txn, &sweeps.list[i], &room);
+    return result;
 }

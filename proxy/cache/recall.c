@@ -7,6 +7,8 @@
 #include "base/clock.h"
 #include "base/memory.h"
 
+enum { RECALL_LOOK_BACK = 256 };
+
 struct recall_invalidation {
     struct cache_memory memory;
     uint64_t *tags; /* heap */
@@ -94,6 +96,15 @@ void recall_note_entry(struct recall *recall, struct hash128 key)
     (void)pthread_mutex_unlock(&recall->lock);
 }
 
+/* Among the last. Under the lock. */
+static bool is_noted(const struct recall *recall, struct hash128 key)
+{
+    for (uint64_t i = 1; i <= RECALL_LOOK_BACK && i <= recall->entry_count; i++)
+        if (hash_equal(recall->entries[(recall->entry_count - i) % RECALL_ENTRIES].key, key))
+            return true;
+    return false;
+}
+
 static int tag_compare(const void *a, const void *b)
 {
     const uint64_t first = *(const uint64_t *)a, second = *(const uint64_t *)b;
@@ -129,7 +140,8 @@ void recall_note_swept(struct recall *recall, uint64_t tag, const struct hash128
     (void)pthread_mutex_lock(&recall->lock);
     const uint64_t number = find_number(recall, (struct tags){.hashes = &tag, .count = 1});
     for (size_t i = 0; i < count && number > 0; i++)
-        add_entry(recall, keys[i], number);
+        if (!is_noted(recall, keys[i]))
+            add_entry(recall, keys[i], number);
     (void)pthread_mutex_unlock(&recall->lock);
 }
 

@@ -36,7 +36,7 @@ void recall_note(struct recall *recall, const struct cache_job *job, struct tags
 /* Notes that an entry went by the last invalidation that was noted … */
 void recall_note_entry(struct recall *recall, struct hash128 key);
 
-/* … or by the last one that named the tag. */
+/* … or by the last one that named the tag; an entry that was noted a moment ago stays as it is. */
 void recall_note_swept(struct recall *recall, uint64_t tag, const struct hash128 *keys,
                        size_t count);
 

@@ -175,6 +175,24 @@ static void an_index_without_a_row_is_damage(void **state)
 
 /* --- what a tag takes along --- */
 
+static size_t count_sweeps(void)
+{
+    struct sweeps sweeps;
+    MDB_txn *txn;
+
+    assert_int_equal(mdb_txn_begin(keeper.cache->store.env, NULL, MDB_RDONLY, &txn), 0);
+    assert_int_equal(sweeps_read(&keeper.cache->store, txn, &sweeps), RESULT_OK);
+    mdb_txn_abort(txn);
+    return sweeps.count;
+}
+
+static void await_no_sweep(void)
+{
+    for (unsigned i = 0; i < 20000 && count_sweeps() > 0; i++)
+        assert_int_equal(usleep(1000), 0);
+    assert_int_equal(count_sweeps(), 0);
+}
+
 static void store_of(const char *path, const char *body)
 {
     assert_int_equal(keeper_store(&keeper, path, body), RESULT_OK);
@@ -222,6 +240,7 @@ static void all_variants_of_an_answer_go(void **state)
     }
     assert_int_equal(name_tag("/v").job.gone, 3); /* with what says that there are variants */
     assert_int_equal(cache_lookup(keeper.reader, &query, &keeper.arena, &entry), RESULT_MISSING);
+    await_no_sweep();
     assert_int_equal(assert_index_agrees(), 0);
 }
 
@@ -240,6 +259,7 @@ static void an_orphan_goes_when_it_is_met(void **state)
                      RESULT_OK);
     assert_int_equal(mdb_txn_commit(txn), 0);
     assert_int_equal(name_tag("/a").job.gone, 1);
+    await_no_sweep();
     assert_int_equal(assert_index_agrees(), 0);
 }
 
@@ -268,24 +288,6 @@ static void begin_sweep(const char *text, uint64_t serial)
     assert_int_equal(sweeps_put(&keeper.cache->store, txn, &sweep), RESULT_OK);
     assert_int_equal(mdb_txn_commit(txn), 0);
     cache_reader_reset(keeper.reader);
-}
-
-static size_t count_sweeps(void)
-{
-    struct sweeps sweeps;
-    MDB_txn *txn;
-
-    assert_int_equal(mdb_txn_begin(keeper.cache->store.env, NULL, MDB_RDONLY, &txn), 0);
-    assert_int_equal(sweeps_read(&keeper.cache->store, txn, &sweeps), RESULT_OK);
-    mdb_txn_abort(txn);
-    return sweeps.count;
-}
-
-static void await_no_sweep(void)
-{
-    for (unsigned i = 0; i < 20000 && count_sweeps() > 0; i++)
-        assert_int_equal(usleep(1000), 0);
-    assert_int_equal(count_sweeps(), 0);
 }
 
 static void a_tag_of_very_many_goes_at_once_and_is_swept(void **state)

@@ -210,6 +210,7 @@ static void a_write_is_told_as_soon_as_it_is_answered(void **state)
                      RESULT_OK);
     assert_int_equal(cache_recall_tags(keeper.cache, keeper_tags(&keeper, "/b"), &memory),
                      RESULT_MISSING);
+    keeper_await_entries(&keeper, 1);
     assert_int_equal(keeper_invalidate(&keeper), RESULT_OK);
     assert_int_equal(cache_recall_tags(keeper.cache, keeper_tags(&keeper, "/b"), &memory),
                      RESULT_OK);
