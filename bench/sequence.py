@@ -68,7 +68,7 @@ class Trace:
         self.subprofiles = Zipf(subprofiles, self.rng)
         self.reads = [(30, self.read_profile), (8, self.read_fields), (8, self.read_list),
                       (9, self.read_page), (3, self.read_ordered), (12, self.read_filtered),
-                      (7, self.read_view), (3, self.read_view_ids), (6, self.read_subprofile),
+                      (7, self.read_view), (3, self.read_view_ids), (2, self.read_view_itself), (1, self.read_views), (6, self.read_subprofile),
                       (6, self.read_subprofiles), (3, self.read_collection), (3, self.read_database),
                       (2, self.read_databases)]
         self.writes = [(60, self.write_fields), (8, self.create_profile), (4, self.remove_profile),
@@ -120,6 +120,12 @@ class Trace:
 
     def read_view(self):
         return self._get(f"/view/{self.views.draw(self.rng)}/profiles")
+
+    def read_view_itself(self):
+        return self._get(f"/view/{self.views.draw(self.rng)}")
+
+    def read_views(self):
+        return self._get(f"/database/{self.databases.draw(self.rng)}/views")
 
     def read_view_ids(self):
         return self._get(f"/view/{self.views.draw(self.rng)}/profileids")

@@ -39,6 +39,9 @@ FIELDS = {
 
 REMOVES = {"/profile/{profile}", "/subprofile/{subprofile}"}
 
+# What a write that may move something says of it when it leaves it where it is.
+STAYS = ("name", "description", "archived")
+
 # Not in the table: the page of PUT warns that POST would create.
 CREATES = {"/collection/{collection}/subprofiles": "subprofile"}
 
@@ -149,6 +152,9 @@ def writes_of(table):
             write["removes"] = True
         if any(note.startswith("may move") for note in notes):
             write["moves"] = True
+            stays = {**write, "methods": list(write["methods"]), "only": list(STAYS)}
+            del stays["moves"]
+            writes[method, path, STAYS] = stays
     return with_twins(writes)
 
 

@@ -237,7 +237,11 @@ static void admin_on_body_end(struct connection *connection)
                             &wanted, &error) != RESULT_OK)
         answer_problem(connection, 400, error.text);
     else
-        call->purging = purge_begin(admin->server, connection, &wanted, on_purged);
+        call->purging = purge_begin(&(struct purge_asker){.server = admin->server,
+                                                          .reader = admin->reader,
+                                                          .connection = connection,
+                                                          .done = on_purged},
+                                    &wanted);
 }
 
 static void admin_on_drained(struct connection *connection)

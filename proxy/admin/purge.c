@@ -35,10 +35,10 @@ static void purging_on_done(struct letter *letter)
 }
 
 static struct tags purge_tags(struct purging *purging, const struct preset *preset,
-                              const struct account *account, const struct api_purge *wanted)
+                              const struct relations *relations, const struct api_purge *wanted)
 {
     const struct changed_question question = {
-        .preset = preset, .relations = {.account_tag = account->tag}, .path = wanted->path};
+        .preset = preset, .relations = *relations, .path = wanted->path};
     struct changed changed;
 
     if (wanted->entity.length == 0)
@@ -82,31 +82,34 @@ static bool purge_is_of_all(const struct settings *settings, const struct api_pu
     return false;
 }
 
-struct purging *purge_begin(struct server *server, struct connection *connection,
-                            const struct api_purge *wanted,
-                            void (*done)(struct connection *connection))
+struct purging *purge_begin(const struct purge_asker *asker, const struct api_purge *wanted)
 {
-    const struct settings *settings = server_settings(server);
+    const struct settings *settings = server_settings(asker->server);
+    struct gate *gate = server_gate(asker->server);
     struct purging *purging = memory_take(1, sizeof(*purging));
     const bool all = purge_is_of_all(settings, wanted);
 
-    purging->connection = connection;
-    purging->done = done;
-    purging->tally = server_gate(server)->tally;
+    purging->connection = asker->connection;
+    purging->done = asker->done;
+    purging->tally = gate->tally;
     arena_init(&purging->arena, 1024);
     if (all)
-        (void)purging_add(purging, server, NULL);
+        (void)purging_add(purging, asker->server, NULL);
     for (size_t i = 0; !all && i < settings->configuration->upstream_count; i++) {
         struct account *account = settings_account(&settings->upstreams[i]);
 
-        if (account_is_new(purging, account))
-            purging_add(purging, server, account)->job.tags =
-                purge_tags(purging, settings->configuration->upstreams[i].preset, account, wanted);
+        if (!account_is_new(purging, account))
+            continue;
+        const struct relations relations = cache_reader_relations(asker->reader, account);
+        struct purging_job *job = purging_add(purging, asker->server, account);
+        job->job.tags =
+            purge_tags(purging, settings->configuration->upstreams[i].preset, &relations, wanted);
     }
+    cache_reader_reset(asker->reader);
     const size_t due =
         purging->due; /* the first letter can't come before this function has returned */
     for (size_t i = 0; i < due; i++)
-        cache_post(server_gate(server)->cache, &purging->jobs[i].job);
+        cache_post(gate->cache, &purging->jobs[i].job);
     return purging;
 }
 

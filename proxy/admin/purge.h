@@ -7,10 +7,16 @@
 
 struct purging;
 
-/* Begins it; `done` is called later, unless purge_leave was. `wanted` is borrowed for the call. */
-struct purging *purge_begin(struct server *server, struct connection *connection,
-                            const struct api_purge *wanted,
-                            void (*done)(struct connection *connection));
+/* Who asks for a purge, and is told of its end. */
+struct purge_asker {
+    struct server *server;
+    struct cache_reader *reader; /* of relations */
+    struct connection *connection;
+    void (*done)(struct connection *connection); /* not called after purge_leave */
+};
+
+/* Begins it; `done` is called later. Both are borrowed for the call. */
+struct purging *purge_begin(const struct purge_asker *asker, const struct api_purge *wanted);
 
 /* The client has gone; the purge goes on. */
 void purge_leave(struct purging *purging);

@@ -117,9 +117,9 @@ static void add_path(struct showing *showing, const struct placed_path *placed)
 }
 
 /* The other path of the same answer: its placeholders have the values of those of the first. */
-static void add_also(struct showing *showing, const struct template *also)
+static void add_also(struct showing *showing, const struct path_template *also)
 {
-    const struct template *own = &showing->rule->path;
+    const struct path_template *own = &showing->rule->path;
     struct placed_path placed = {.count = also->count};
 
     for (size_t i = 0; i < also->count; i++) {

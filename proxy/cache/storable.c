@@ -17,11 +17,27 @@ static bool may_be_error(const struct preset *preset, struct bytes body)
     return false;
 }
 
-bool storable_is_error(const struct preset *preset, struct bytes body)
+static bool is_overload(const struct preset *preset, unsigned status, struct bytes body)
+{
+    for (size_t i = 0; i < preset->overload_count; i++) {
+        const struct overload *overload = &preset->overloads[i];
+
+        if (overload->status == status &&
+            (overload->body.length == 0 || bytes_find(body, overload->body) < body.length))
+            return true;
+    }
+    return false;
+}
+
+bool storable_is_error(const struct preset *preset, unsigned status, struct bytes body)
 {
     bool is_error = false;
 
-    if (preset == NULL || !may_be_error(preset, body))
+    if (preset == NULL)
+        return false;
+    if (is_overload(preset, status, body))
+        return true;
+    if (!may_be_error(preset, body))
         return false;
     cJSON *json = cJSON_ParseWithLength(body.data, body.length);
     for (size_t i = 0; i < preset->error_member_count;

@@ -14,9 +14,10 @@
 
 /*
  * An error that the API sends with a status that would be stored: a JSON object with one of the
- * preset's error members. `preset` may be NULL: then nothing is.
+ * preset's error members, or what the preset knows as an overload answer. `preset` may be NULL:
+ * then nothing is.
  */
-bool storable_is_error(const struct preset *preset, struct bytes body);
+bool storable_is_error(const struct preset *preset, unsigned status, struct bytes body);
 
 /* Takes out what must not be told again later: rate-limit fields, Retry-After, Set-Cookie; and
  * Content-Length. */

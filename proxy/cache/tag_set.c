@@ -78,7 +78,7 @@ struct tags tag_set_tags(const struct tag_set *set)
 }
 
 void place_path(const struct entities *entities, struct arena *arena,
-                const struct template *template, const struct path_segments *segments,
+                const struct path_template *template, const struct path_segments *segments,
                 struct placed_path *placed)
 {
     *placed = (struct placed_path){.count = segments->count};

@@ -37,7 +37,7 @@ struct placed_path {
 
 /* The segments of a path under a template, which may be NULL; those behind it are literals. */
 void place_path(const struct entities *entities, struct arena *arena,
-                const struct template *template, const struct path_segments *segments,
+                const struct path_template *template, const struct path_segments *segments,
                 struct placed_path *placed);
 
 /*

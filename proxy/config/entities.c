@@ -82,7 +82,7 @@ void path_canonical(const struct entities *entities, struct arena *arena, struct
     path->too_many = text.length > 0;
 }
 
-static unsigned template_fit(const struct entities *entities, const struct template *template,
+static unsigned template_fit(const struct entities *entities, const struct path_template *template,
                              const struct path_segments *path)
 {
     const bool whole = template->count == path->count && !path->too_many;

@@ -45,8 +45,7 @@ struct segment {
 };
 
 /* A path template, canonical: "database/{database}/profiles". */
-struct template
-{
+struct path_template {
     struct bytes text; /* as written, for people */
     const struct segment *segments;
     size_t count;
@@ -83,10 +82,10 @@ struct list_rule {
 
 /* What a read of a path template answers. */
 struct read_rule {
-    struct template path;
+    struct path_template path;
     const struct shown_rule *shown;
     size_t shown_count;
-    const struct template *also; /* the same answer's other paths: "rule/{rule}" */
+    const struct path_template *also; /* the same answer's other paths: "rule/{rule}" */
     size_t also_count;
     const struct list_rule *list; /* NULL: none */
 };
@@ -128,7 +127,7 @@ struct write_rule {
         text; /* "PUT /profile/{profile}/fields", for people, metrics and audit; NUL after it */
     const struct bytes *methods;
     size_t method_count;
-    struct template path;
+    struct path_template path;
     const struct bytes *only; /* holds only where the body has no other member; NULL: any body */
     size_t only_count;
     const struct change *changes;

@@ -225,7 +225,7 @@ struct rule_draft {
 
 /* A template at `item`, or a fault and one without segments. */
 static void path_read(struct reader *reader, const struct notation *notation, const cJSON *item,
-                      struct template *template)
+                      struct path_template *template)
 {
     const char *text = reader_string(reader, item, "a path such as \"/profile/{profile}\"");
     struct error error;
@@ -272,8 +272,8 @@ static void read_shows(struct reader *reader, const cJSON *item, const struct me
 }
 
 /* Its placeholders are to be found in the read's own path. */
-static void also_check(struct reader *reader, const cJSON *item, const struct template *path,
-                       const struct template *also)
+static void also_check(struct reader *reader, const cJSON *item, const struct path_template *path,
+                       const struct path_template *also)
 {
     for (size_t i = 0; i < also->count && path->count > 0; i++) {
         const struct segment *segment = &also->segments[i];
@@ -290,13 +290,13 @@ static void read_also(struct reader *reader, const cJSON *item, const struct mem
 {
     struct rule_draft *draft = into;
     const size_t count = reader_array(reader, item, "paths");
-    struct template *also = take(reader, count, sizeof(*also));
+    struct path_template *also = take(reader, count, sizeof(*also));
     const cJSON *element = count > 0 ? item->child : NULL;
 
     (void)member;
     draft->read.also = also;
     for (; element != NULL; element = element->next) {
-        struct template *one = &also[draft->read.also_count];
+        struct path_template *one = &also[draft->read.also_count];
 
         path_read(reader, draft->notation, element, one);
         also_check(reader, element, &draft->read.path, one);
@@ -365,7 +365,8 @@ static const struct member read_members[] = {
 };
 
 /* A path that the cache's rules understand: its placeholders are stars. In the arena. */
-static struct bytes pattern_text(struct arena *arena, const struct template *path, bool superfluous)
+static struct bytes pattern_text(struct arena *arena, const struct path_template *path,
+                                 bool superfluous)
 {
     struct bytes text = BYTES("");
 
@@ -428,7 +429,7 @@ static void read_add_cache_rules(struct reader *reader, struct preset_draft *dra
     }
 }
 
-static bool same_template(const struct template *a, const struct template *b)
+static bool same_template(const struct path_template *a, const struct path_template *b)
 {
     bool same = a->count == b->count;
 
@@ -440,7 +441,7 @@ static bool same_template(const struct template *a, const struct template *b)
 }
 
 static void reads_check_twice(struct reader *reader, const cJSON *item,
-                              const struct entities *entities, const struct template *path)
+                              const struct entities *entities, const struct path_template *path)
 {
     for (size_t i = 0; i < entities->read_count; i++)
         if (path->count > 0 && same_template(&entities->reads[i].path, path))

@@ -65,7 +65,7 @@ enum result notation_kind(const struct notation *notation, struct bytes name, in
 
 /* --- path templates --- */
 
-size_t template_placeholder(const struct template *template, struct bytes name)
+size_t template_placeholder(const struct path_template *template, struct bytes name)
 {
     size_t i = 0;
 
@@ -98,7 +98,7 @@ static enum result segment_read(const struct notation *notation, struct bytes te
 }
 
 /* A placeholder comes once, so does a kind; and there are not too many of them. */
-static enum result template_check_ids(const struct template *template, struct error *error)
+static enum result template_check_ids(const struct path_template *template, struct error *error)
 {
     size_t ids = 0;
 
@@ -117,7 +117,7 @@ static enum result template_check_ids(const struct template *template, struct er
     return RESULT_OK;
 }
 
-static bool template_starts_with(const struct template *template, struct bytes from)
+static bool template_starts_with(const struct path_template *template, struct bytes from)
 {
     for (size_t i = 0; from.length > 0; i++) {
         const struct bytes wanted = bytes_cut(&from, '/');
@@ -134,7 +134,8 @@ static bool template_starts_with(const struct template *template, struct bytes f
 
 /* One that starts with the other side of an equivalent would never match. */
 static enum result template_check_canonical(const struct notation *notation,
-                                            const struct template *template, struct error *error)
+                                            const struct path_template *template,
+                                            struct error *error)
 {
     for (size_t i = 0; i < notation->entities->equivalent_count; i++) {
         const struct path_equivalent *equivalent = &notation->entities->equivalents[i];
@@ -148,7 +149,7 @@ static enum result template_check_canonical(const struct notation *notation,
 }
 
 enum result notation_template(const struct notation *notation, struct bytes text,
-                              struct template *template, struct error *error)
+                              struct path_template *template, struct error *error)
 {
     struct segment *segments =
         arena_take_zeroed(notation->arena, TEMPLATE_SEGMENTS_LIMIT * sizeof(*segments));
@@ -156,7 +157,8 @@ enum result notation_template(const struct notation *notation, struct bytes text
 
     if (text.length < 2 || text.data[0] != '/')
         return error_set(error, RESULT_INVALID, "is no path: it starts with a slash");
-    *template = (struct template){.text = arena_copy(notation->arena, text), .segments = segments};
+    *template =
+        (struct path_template){.text = arena_copy(notation->arena, text), .segments = segments};
     struct bytes rest = bytes_from(template->text, 1);
     bool more = true;
     while (more && result == RESULT_OK) {
@@ -277,7 +279,7 @@ static int place_kind(const struct notation *notation, const struct change *chan
 }
 
 /* "{profile}" or "{database@profile}" */
-static enum result value_of_path(const struct notation *notation, const struct template *path,
+static enum result value_of_path(const struct notation *notation, const struct path_template *path,
                                  struct bytes name, struct change_segment *value,
                                  struct error *error)
 {
@@ -305,7 +307,7 @@ static enum result value_of_path(const struct notation *notation, const struct t
     return RESULT_OK;
 }
 
-static enum result value_read(const struct notation *notation, const struct template *path,
+static enum result value_read(const struct notation *notation, const struct path_template *path,
                               struct bytes text, struct change_segment *value, struct error *error)
 {
     const struct bytes name = bytes_slice(text, 1, text.length > 2 ? text.length - 2 : 0);
@@ -360,7 +362,7 @@ static enum result value_settle_kind(const struct notation *notation, struct byt
 }
 
 static enum result change_read_segments(const struct notation *notation,
-                                        const struct template *path, struct bytes rest,
+                                        const struct path_template *path, struct bytes rest,
                                         struct change *change, struct error *error)
 {
     struct change_segment *segments =
@@ -403,7 +405,7 @@ static bool change_is_entity(const struct notation *notation, const struct chang
 }
 
 /* "@database/{database}": of what the one star before it belongs to. */
-static enum result change_read_at(const struct notation *notation, const struct template *path,
+static enum result change_read_at(const struct notation *notation, const struct path_template *path,
                                   struct bytes text, struct change *change, struct error *error)
 {
     struct change at = {0};
@@ -448,7 +450,7 @@ static size_t at_index(struct bytes text)
     return text.length;
 }
 
-enum result notation_change(const struct notation *notation, const struct template *path,
+enum result notation_change(const struct notation *notation, const struct path_template *path,
                             struct bytes text, struct change *change, struct error *error)
 {
     struct bytes rest = arena_copy(notation->arena, text);

@@ -16,7 +16,7 @@ struct notation {
 
 /* "/database/{database}/profiles" */
 MUST_USE enum result notation_template(const struct notation *notation, struct bytes text,
-                                       struct template *template, struct error *error);
+                                       struct path_template *template, struct error *error);
 
 /* "data[].fields.data[].ID"; names are followed by a NUL. */
 MUST_USE enum result notation_member_path(struct arena *arena, struct bytes text,
@@ -27,14 +27,15 @@ MUST_USE enum result notation_shown(const struct notation *notation, struct byte
                                     struct shown_rule *shown, struct error *error);
 
 /* "database/{database@profile}/profiles", of a write at the path. `narrowed` is left false. */
-MUST_USE enum result notation_change(const struct notation *notation, const struct template *path,
-                                     struct bytes text, struct change *change, struct error *error);
+MUST_USE enum result notation_change(const struct notation *notation,
+                                     const struct path_template *path, struct bytes text,
+                                     struct change *change, struct error *error);
 
 /* The kind of that name; KIND_NONE, and an error that may suggest another, where there is none. */
 MUST_USE enum result notation_kind(const struct notation *notation, struct bytes name, int *kind,
                                    struct error *error);
 
 /* The index of the template's placeholder of that name, or its count. */
-size_t template_placeholder(const struct template *template, struct bytes name);
+size_t template_placeholder(const struct path_template *template, struct bytes name);
 
 #endif

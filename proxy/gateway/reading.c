@@ -388,8 +388,9 @@ static void reading_finish_collected(struct reading *reading)
 {
     struct flight_answer *answer = reading->answer;
     const struct bytes body = buffer_bytes(&answer->spool);
-    const bool stored = reading_may_store(reading) &&
-                        !storable_is_error(reading->upstream->upstream.config->preset, body);
+    const bool stored =
+        reading_may_store(reading) && !storable_is_error(reading->upstream->upstream.config->preset,
+                                                         reading->response.status, body);
     struct fields told;
 
     if (stored) {

@@ -18,7 +18,7 @@ static void require(bool holds)
         abort();
 }
 
-static void check_template(const struct entities *entities, const struct template *template)
+static void check_template(const struct entities *entities, const struct path_template *template)
 {
     require(template->count > 0 && template->count <= TEMPLATE_SEGMENTS_LIMIT);
     for (size_t i = 0; i < template->count; i++) {

@@ -373,7 +373,14 @@ def test_identity_with_a_wrong_token_fails_and_does_not_show_it(make_gate, sandb
 def explained(config, *arguments):
     told = postern("explain", *arguments, "--config", config)
     assert told.returncode == 0, told.stderr
-    return dict(re.split(r" +", line, 1) for line in told.stdout.splitlines())
+    said = {}
+    for line in told.stdout.splitlines():
+        if not line.startswith(" "):
+            name = line[:13].strip()
+            said[name] = line[13:]
+        elif not line.strip().startswith("and "):
+            said[name] += " " + line.strip()
+    return said
 
 
 def test_explain_says_how_the_gate_sees_a_request(make_gate, sandbox):
@@ -387,18 +394,96 @@ def test_explain_says_how_the_gate_sees_a_request(make_gate, sandbox):
     assert said["url"] == "/v2/profile/1?a=1&b=2"
     assert said["permission"] == "allowed"
     assert said["ttl"] == "60 s (the cache block's)" and said["negative_ttl"].startswith("0 s")
-    assert said["tags"] == "account profile profile/1"
+    assert said["read"] == "/profile/{profile}"
+    assert {"account", "/profile/1", "/profile/*", "=profile/1"} <= set(said["tags"].split())
     assert explained(gate.config, "GET", "/v2/identity")["ttl"] == "7200 s"
     assert explained(gate.config, "GET", "/identity")["override"].startswith("yes")
     assert explained(gate.config, "GET", "/live/x")["stored"] == "never"
     assert explained(gate.config, "GET", "http://gate.test/v2/profile/1")["url"] == "/v2/profile/1"
     refused = explained(gate.config, "PUT", "/profile/1/fields", "--client", "shop")
-    assert refused["permission"] == "refused: 403" and refused["invalidates"].startswith("account")
+    assert refused["permission"] == "refused: 403" and refused["rule"].endswith(" /profile/{profile}/fields")
     assert refused["settle"] == "0 s"
     assert explained(gate.config, "POST", "/v2/view/5/rebuild")["settle"] == "300 s"
     assert explained(gate.config, "PUT", "/database/5/profiles?async=1")["settle"] == "300 s"
     assert explained(gate.config, "GET", "/profile/%2e%2e/x")["url"].startswith("refused: 400")
     assert sandbox.calls()["total"] == 0
+
+
+def test_explain_says_what_a_write_would_drop(make_gate, sandbox):
+    gate = make_gate(sandbox, start=False)
+    write = ("PUT", "/v2/profile/456/fields", "--body")
+    narrow = explained(gate.config, *write, '{"Country": "NL"}')["invalidates"].split()
+    assert "=profile/456" in narrow and "/database/*/profiles#country" in narrow
+    assert "/database/*/profiles" not in narrow
+    form = explained(gate.config, *write, "country=NL", "--type", "application/x-www-form-urlencoded")
+    assert form["invalidates"].split() == narrow
+    for body in ("{", "[]", '{"a": 1} x'):
+        wide = explained(gate.config, *write, body)
+        assert "/database/*/profiles" in wide["invalidates"].split() and wide["wider by"] == "request_body"
+    unknown = explained(gate.config, "PATCH", "/profile/456")
+    assert unknown["rule"] == "none matches" and "account" in unknown["invalidates"].split()
+
+
+def told_why(gate, url, *options):
+    told = postern("why", url, *options, "--config", with_admin(gate))
+    assert told.returncode == 0, told.stderr
+    return told.stdout
+
+
+def test_why_tells_freshness_and_tags_then_the_write_by_which_it_went(make_gate, sandbox):
+    gate = make_gate(sandbox)
+    assert "not stored" in told_why(gate, PROFILE)
+    gate.warm(PROFILE)
+    fresh = told_why(gate, PROFILE)
+    assert "state        fresh" in fresh and " =profile/9001\n" in fresh and "~database/31" in fresh
+    write = gate.put(PROFILE + "/fields", json={"city": "Ede"})
+    gone = told_why(gate, "http://gate.test" + PROFILE)
+    assert "state        invalidated" in gone and write.headers["x-request-id"] in gone
+    assert "PUT /v2/profile/9001/fields" in gone and "/profile/{profile}/fields)" in gone
+    gate.warm(PROFILE)
+    gate.purge(entity="profile/9001")
+    assert json.loads(told_why(gate, PROFILE, "--json"))["went_by"]["rule"] == "purge"
+    assert "last named" in told_why(gate, PROFILE, "--accept", "text/odd")
+
+
+@pytest.mark.parametrize("query", ["", "?url=", "?url=no-slash", "?url=/a/%252e%252e/b", "?url=/a&client=nobody"])
+def test_why_of_nothing_is_refused_with_help(module_gate, query):
+    answer = module_gate.admin_http.get("/api/why" + query)
+    assert answer.status_code == 400 and answer.headers["content-type"] == "application/problem+json"
+
+
+def test_a_purge_of_an_entity_takes_what_its_change_could_have_changed(make_gate, sandbox):
+    gate = make_gate(sandbox)
+    goes = [PROFILE, PROFILE + "/fields", "/v4/database/31/profiles", "/v2/view/410/profiles"]
+    stays = ["/v2/profile/9002", "/v2/database/32", "/v2/database/32/profiles"]
+    for path in goes + stays:
+        gate.warm(path)
+    gate.purge(path="/view")  # stored before the gate knew whose it is
+    gate.warm("/v2/view/410")
+    gate.warm("/v2/view/410/profiles")
+    told = postern("purge", "--entity", "profile/9001", "--config", with_admin(gate))
+    assert (told.returncode, told.stdout) == (0, "purged\n")
+    assert [path for path in goes + stays if not is_hit(gate.get(path))] == goes
+    told = postern("purge", "--entity", "profle/9001", "--config", with_admin(gate))
+    assert told.returncode == 1 and "400" in told.stderr
+
+
+def test_metrics_tell_what_each_rule_dropped_and_what_was_wider_than_need_be(make_gate, sandbox):
+    gate = make_gate(sandbox)
+    gate.warm(PROFILE)
+    gate.warm(PROFILE + "/fields")
+    rule = "PUT,POST /profile/{profile}/fields"
+    assert gate.put(PROFILE + "/fields", json={"city": "Ede"}).status_code == 303
+    assert gate.metric("postern_rule_invalidations_total", rule=rule) == 1
+    assert gate.metric("postern_rule_entries_gone_total", rule=rule) == 2
+    assert gate.metric("postern_widened_total", reason="write_unmatched") == 0
+    gate.ask("PATCH", PROFILE, json={})
+    gate.put("/v2/profile/0009001/fields", json={"city": "Ede"})
+    gate.put("/v2/profile/9001/fields", content=b"odd", headers={"Content-Type": "text/plain"})
+    gate.get("/v2/unheard/of")
+    for reason in ("write_unmatched", "name", "request_body"):
+        assert gate.metric("postern_widened_total", reason=reason) >= 1, reason
+    assert gate.metric("postern_rule_invalidations_total", rule="unmatched") == 1
 
 
 def test_explain_reads_no_token(make_gate, sandbox):
@@ -408,7 +493,7 @@ def test_explain_reads_no_token(make_gate, sandbox):
 
 
 @pytest.mark.parametrize("command", [(), ("run",), ("sandbox",), ("check",), ("explain",), ("client",),
-                                     ("client", "add"), ("identity",), ("status",), ("purge",)])
+                                     ("client", "add"), ("identity",), ("status",), ("purge",), ("why",)])
 def test_each_command_helps(command, tmp_path):
     told = postern(*command, "--help", cwd=tmp_path)
     assert told.returncode == 0 and told.stderr == ""

@@ -577,8 +577,21 @@ def no_content(state, call):
     call.send(b"HTTP/1.1 204 No Content\r\n\r\n")
 
 
-@pytest.mark.parametrize("target, longest", [("/slow/thing", 60), ("/v2/slow/thing", 60), ("/thing?async=1", 300),
-                                             ("/view/5/rebuild", 300)])
+def test_rule_9_what_a_write_names_is_answered_and_not_stored_while_it_settles(make_gate, raw_upstream):
+    State(raw_upstream, no_content)
+    raw_upstream.on("/profile/7", reply(b'{"ID": "7", "database": "31"}'))
+    gate = quarantined(make_gate, raw_upstream, "1s", cache=SLOW)
+    gate.warm("/profile/7")
+    warm(gate)
+    assert gate.put("/view/5/rebuild", json={}).status_code == 204
+    for _ in range(2):
+        assert [value(gate) for _ in range(4)] == ["half"] * 4
+        assert not is_hit(gate.get("/thing")), "no rule knows what it shows, so every write names it"
+        gate.restart()
+    assert is_hit(gate.get("/profile/7"))
+
+
+@pytest.mark.parametrize("target, longest", [("/slow/thing", 60), ("/v2/slow/thing", 60), ("/thing?async=1", 300)])
 def test_rule_9_a_rules_settle_is_a_quarantine_after_any_answer(make_gate, raw_upstream, target, longest):
     State(raw_upstream, no_content)
     gate = quarantined(make_gate, raw_upstream, "1s", cache=SLOW)

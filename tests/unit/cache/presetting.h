@@ -17,6 +17,7 @@
 
 static const char small_preset[] =
     "{\"version_prefixes\": [\"v2\"], \"created_field\": \"X-Created\","
+    " \"superfluous_segments\": true,"
     " \"touched_fields\": [\"modified\"],"
     " \"kinds\": {\"database\": {}, \"profile\": {\"parents\": [\"database\"]},"
     "  \"view\": {\"parents\": [\"database\"]}, \"rule\": {\"parents\": [\"view\"]},"

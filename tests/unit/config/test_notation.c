@@ -55,9 +55,9 @@ static void assert_says(const struct error *error, const char *words)
         fail_msg("\"%s\" does not say \"%s\"", error->text, words);
 }
 
-static struct template template_of(const char *text)
+static struct path_template template_of(const char *text)
 {
-    struct template template;
+    struct path_template template;
     struct error error;
 
     if (notation_template(&notation, bytes_of_string(text), &template, &error) != RESULT_OK)
@@ -67,7 +67,7 @@ static struct template template_of(const char *text)
 
 static void a_template_has_literals_kinds_and_other_placeholders(void **state)
 {
-    struct template template = template_of("/rule/{rule}/conditions/{type}");
+    struct path_template template = template_of("/rule/{rule}/conditions/{type}");
 
     (void)state;
     assert_int_equal(template.count, 4);
@@ -106,7 +106,7 @@ static void templates_that_could_not_match_are_refused(void **state)
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
-        struct template template;
+        struct path_template template;
         struct error error;
 
         if (notation_template(&notation, bytes_of_string(rows[i].text), &template, &error) ==
@@ -186,7 +186,7 @@ static void what_is_shown_unclearly_is_refused(void **state)
 
 static struct change change_of(const char *path, const char *text)
 {
-    const struct template template = template_of(path);
+    const struct path_template template = template_of(path);
     struct change change;
     struct error error;
 
@@ -278,7 +278,7 @@ static void changes_that_could_not_be_named_are_refused(void **state)
         {"profile/{profile}@database/{body.database}", "@ says whose the one *"},
         {"=profile/*@database/{body.database}", "@ says whose the one *"},
     };
-    const struct template path = template_of("/profile/{profile}/x/{type}");
+    const struct path_template path = template_of("/profile/{profile}/x/{type}");
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
