@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/memory.h"
+#include "sandbox/selection.h"
 #include "sandbox/table.h"
 
 static const uint32_t first_ids[KIND_COUNT] = {
@@ -58,6 +59,10 @@ void model_set_time(struct model *model, int64_t now_us, int64_t wall_us)
 {
     model->now_us = now_us;
     model->wall_s = wall_us / INT64_C(1000000);
+    if (model->view_lag_us == 0)
+        return; /* whoever reads a selection makes it follow first */
+    for (size_t i = 0; i < model->databases.count; i++)
+        selection_settle_database(model, model->databases.items[i]);
 }
 
 /* SplitMix64 (Steele, Lea, Flood 2014): short, and the same on every machine. */

@@ -163,7 +163,8 @@ struct model {
 struct model *model_create(void);
 void model_destroy(struct model *model); /* NULL is fine */
 
-/* The moment at which all that follows happens. */
+/* The moment at which all that follows happens. Selections that lag have followed all that was due
+ * by then: a change that comes later does not keep an earlier one from being seen. */
 void model_set_time(struct model *model, int64_t now_us, int64_t wall_us);
 
 /* The next number of the model's own generator: not for secrets that matter. */

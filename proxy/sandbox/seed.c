@@ -259,13 +259,8 @@ void seed_fill(struct model *model, size_t profiles)
     model->view_lag_us = 0;
     for (size_t i = 0; i < ARRAY_LENGTH(seeds); i++)
         add_database(model, &seeds[i], profiles == 0 ? seeds[i].profile_count : profiles);
-    for (size_t i = 0; i < model->databases.count; i++) {
-        struct table *database = model->databases.items[i];
-
-        selection_settle(model, database);
-        for (size_t j = 0; j < database->collections.count; j++)
-            selection_settle(model, database->collections.items[j]);
-    }
+    for (size_t i = 0; i < model->databases.count; i++)
+        selection_settle_database(model, model->databases.items[i]);
     model->now_us = now_us;
     model->wall_s = wall_s;
     model->view_lag_us = lag_us;

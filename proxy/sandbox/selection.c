@@ -276,6 +276,13 @@ void selection_settle(struct model *model, struct table *table)
     }
 }
 
+void selection_settle_database(struct model *model, struct table *database)
+{
+    selection_settle(model, database);
+    for (size_t i = 0; i < database->collections.count; i++)
+        selection_settle(model, database->collections.items[i]);
+}
+
 struct rule *rule_create(struct model *model, struct selection *selection, struct bytes name)
 {
     struct rule *rule = memory_take(1, sizeof(*rule));

@@ -34,6 +34,9 @@ void selection_rebuild_all(struct model *model, struct table *table);
 /* Carries out what is due in the selections of the table. Comes before every reading of one. */
 void selection_settle(struct model *model, struct table *table);
 
+/* The same for a database and its collections. */
+void selection_settle_database(struct model *model, struct table *database);
+
 struct rule *rule_create(struct model *model, struct selection *selection, struct bytes name);
 void rule_destroy(struct model *model, struct rule *rule);
 

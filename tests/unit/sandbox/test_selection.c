@@ -66,6 +66,21 @@ static void a_lag_shows_changes_only_when_it_has_passed(void **state)
     assert_true(view_has(asking, "419", "9005"));
 }
 
+static void a_later_change_does_not_keep_an_earlier_one_from_being_seen(void **state)
+{
+    struct asking *asking = *state;
+
+    make_view_of_city(asking, "Elst");
+    (void)read_text(asking, "/view/419");
+    asking->model->view_lag_us = 10 * SECOND_US;
+    (void)ask(asking, METHOD_PUT, "/profile/9005/fields", "{\"city\":\"Elst\"}");
+    pass(asking, 11);
+    (void)ask(asking, METHOD_PUT, "/profile/9005/fields", "{\"city\":\"Gent\"}");
+    assert_true(view_has(asking, "419", "9005"));
+    pass(asking, 10);
+    assert_false(view_has(asking, "419", "9005"));
+}
+
 static void rules_take_effect_and_move_last_built_after_the_lag(void **state)
 {
     struct asking *asking = *state;
@@ -201,6 +216,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         ASKING(a_profile_enters_and_leaves_with_its_values),
         ASKING(a_lag_shows_changes_only_when_it_has_passed),
+        ASKING(a_later_change_does_not_keep_an_earlier_one_from_being_seen),
         ASKING(rules_take_effect_and_move_last_built_after_the_lag),
         ASKING(rules_are_alternatives_and_conditions_add_up),
         ASKING(comparisons_judge),
