@@ -30,7 +30,8 @@ from client import Client  # noqa: E402
 CLIENTS = 16
 PROFILES = 25  # of each database
 JITTER_MS = 4  # before a write is applied, and once more after that
-LAG_S, SETTLE_S = 0.2, 1  # of views, where they lag
+LAG_S, SETTLE_S = 0.05, 0.1  # of views, where they lag
+TIDE_S = 0.4  # there everybody writes for so long, then only reads for so long: views can settle
 LANDED_S = 1  # after its answer was lost a write takes effect by then or never
 KILL_EVERY_S = 1
 UNKNOWN_S = 5  # timeouts.total of a gate that is killed: how long it stores nothing that it may concern
@@ -162,6 +163,11 @@ class Check:
         self.number += 1
         return str(self.number)
 
+    def draws_write(self, rng):
+        if self.lag_s == 0:
+            return rng.random() < self.write_share
+        return self.oracle.now() // TIDE_S % 2 == 0 and rng.random() < 2 * self.write_share
+
     def gate_is(self, gate):
         self.gate = gate
         if gate is None:
@@ -206,7 +212,7 @@ class Worker:
     async def run(self):
         while self.check.left > 0:
             self.check.left -= 1
-            choices = (self.writes if self.rng.random() < self.check.write_share else self.reads)
+            choices = self.writes if self.check.draws_write(self.rng) else self.reads
             weights, steps = zip(*choices)
             await self.rng.choices(steps, weights)[0]()
         if self.line is not None:
@@ -536,7 +542,7 @@ def run(directory, operations, seed, write_percent, kind="plain", kill_every_s=K
                       view_lag_ms=int(LAG_S * 1000) if lagging else 0)
         rules = [{"match": "/**", "ttl": FOREVER}]
         if lagging:
-            rules.append({"match": "/profile/**", "settle": f"{SETTLE_S}s"})
+            rules.append({"match": "/profile/**", "settle": f"{SETTLE_S * 1000:.0f}ms"})
         starter = Starter(directory, sandbox, rules, kind == "killed")
         check = Check(world, oracle, seed, write_percent, *((LAG_S, SETTLE_S) if lagging else (0, 0)))
         before, begun = sandbox.calls(), time.monotonic()
