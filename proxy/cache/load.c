@@ -176,10 +176,8 @@ enum result load_all(struct cache *cache, struct error *error)
         load_entries(cache);
         result = carry_out_intents(cache, txn);
     }
-    if (result == RESULT_OK) {
-        cache->sweeps = store_count(txn, cache->store.sweeps);
+    if (result == RESULT_OK)
         result = store_put_serial(&cache->store, txn, cache->serial);
-    }
     if (result == RESULT_OK)
         result = store_result(mdb_txn_commit(txn));
     else
@@ -188,9 +186,9 @@ enum result load_all(struct cache *cache, struct error *error)
         return error_set(error, result, "cannot write to the cache: %s; make room on data_dir",
                          result_text(result));
     order_publish(
-        &cache->order); /* what intents have stamped is done: fetches from now on are newer */
-    cache->sweeping = true;
-    cache->gone_count = 0;                            /* nobody asks for them */
+        &cache->order);     /* what intents have stamped is done: fetches from now on are newer */
+    cache->sweeping = true; /* lets the writer look for sweeps of tags as well */
+    cache->gone_count = 0;  /* nobody asks for them */
     cache->quarantine_ends_wall_us = clock_wall_us(); /* some may be left: look for them */
     return RESULT_OK;
 }

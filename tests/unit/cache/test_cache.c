@@ -375,6 +375,26 @@ static void the_bound_on_size_is_held(void **state)
     assert_true(keeper_status(&keeper).evictions > 300);
 }
 
+/* On disk they take as much as small entries do. */
+static void index_rows_count_as_bytes_held(void **state)
+{
+    struct errand errand = keeper_store_job(&keeper, "/a", "one", cache_now(keeper.cache));
+    static uint64_t hashes[TAGS_LIMIT];
+
+    (void)state;
+    hashes[0] = keeper.account->tag;
+    for (size_t i = 1; i < TAGS_LIMIT; i++)
+        hashes[i] = tag_of_text(hashes[0], arena_number(&keeper.arena, (int64_t)i));
+    errand.job.entry.tags = (struct tags){.hashes = hashes, .count = TAGS_LIMIT};
+    assert_int_equal(keeper_do(&keeper, &errand), RESULT_OK);
+    keeper_await_entries(&keeper, 1);
+    const uint64_t held = keeper_status(&keeper).held_bytes;
+    assert_true(held > TAGS_LIMIT * (sizeof(uint64_t) + 24));
+    keeper_reopen(&keeper);
+    keeper_await_entries(&keeper, 1);
+    assert_int_equal(keeper_status(&keeper).held_bytes, held);
+}
+
 static void what_is_larger_than_the_cache_is_not_stored(void **state)
 {
     struct errand errand = keeper_store_job(&keeper, "/a", "", cache_now(keeper.cache));
@@ -416,6 +436,7 @@ int main(void)
         WITH_KEEPER(an_identity_is_remembered_over_a_restart),
         WITH_KEEPER(an_account_is_one_however_often_it_is_asked_for),
         WITH_KEEPER(the_bound_on_size_is_held),
+        WITH_KEEPER(index_rows_count_as_bytes_held),
         WITH_KEEPER(what_is_larger_than_the_cache_is_not_stored),
     };
 

@@ -390,22 +390,51 @@ static void a_tag_named_again_is_swept_from_the_start(void **state)
     assert_int_equal(assert_index_agrees(), 0);
 }
 
+/* Where as many sweeps are still to be made as are kept. */
+static void do_behind_sweeps(struct errand *errand)
+{
+    MDB_txn *txn;
+
+    assert_int_equal(mdb_txn_begin(keeper.cache->store.env, NULL, 0, &txn), 0);
+    for (uint64_t i = 0; i < SWEEPS_LIMIT; i++) {
+        const struct sweep sweep = {.tag = i, .serial = 1};
+
+        assert_int_equal(sweeps_put(&keeper.cache->store, txn, &sweep), RESULT_OK);
+    }
+    keeper_post(&keeper, errand); /* waits for this transaction: nothing is swept before */
+    assert_int_equal(mdb_txn_commit(txn), 0);
+    assert_int_equal(keeper_await(&keeper, errand), RESULT_OK);
+}
+
 static void more_sweeps_than_are_kept_empty_the_account(void **state)
 {
-    char text[32];
+    struct errand errand = keeper_naming(&keeper, "/many");
 
     (void)state;
     store_many("old");
     store_of("/other", "goes too");
-    for (unsigned i = 0; i < SWEEPS_LIMIT; i++) {
-        (void)snprintf(text, sizeof(text), "nobody/%u", i);
-        begin_sweep(text, 1);
-    }
-    (void)name_tag("/many");
+    do_behind_sweeps(&errand);
     assert_null(keeper_find(&keeper, "/many/3"));
     assert_null(keeper_find(&keeper, "/other"));
     await_no_sweep();
     keeper_await_entries(&keeper, 0);
+}
+
+/* Then few entries are deleted at once, so that sweeps do not become too many. */
+static void where_sweeps_come_late_few_entries_are_deleted_at_once(void **state)
+{
+    struct errand errand = keeper_naming(&keeper, "/few");
+
+    (void)state;
+    store_of("/few/1", "old");
+    store_of("/few/2", "old");
+    store_of("/other", "stays");
+    do_behind_sweeps(&errand);
+    assert_int_equal(errand.job.gone, 2);
+    assert_null(keeper_find(&keeper, "/few/1"));
+    assert_string_equal(keeper_find(&keeper, "/other"), "stays"); /* the account was not emptied */
+    await_no_sweep();
+    assert_int_equal(assert_index_agrees(), 1);
 }
 
 /* --- quarantines --- */
@@ -510,6 +539,7 @@ int main(void)
         WITH_KEEPER(a_sweep_goes_on_after_a_restart),
         WITH_KEEPER(a_tag_named_again_is_swept_from_the_start),
         WITH_KEEPER(more_sweeps_than_are_kept_empty_the_account),
+        WITH_KEEPER(where_sweeps_come_late_few_entries_are_deleted_at_once),
         WITH_KEEPER(what_is_asked_for_in_a_tags_quarantine_is_not_stored),
         WITH_KEEPER(a_tags_quarantine_ends),
         WITH_KEEPER(ended_quarantines_are_dropped),

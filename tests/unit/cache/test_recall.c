@@ -106,6 +106,19 @@ static void a_swept_entry_goes_by_the_one_that_named_its_tag(void **state)
     assert_recalls((struct hash128){9, 9}, NULL);
 }
 
+static void a_swept_entry_that_was_told_before_stays_with_that(void **state)
+{
+    const uint64_t one = 1;
+    const struct hash128 key = key_of_number(1);
+
+    (void)state;
+    note("first", &one, 1);
+    recall_note_entry(&recall, key);
+    note("second", &one, 1); /* before the sweep of the first */
+    recall_note_swept(&recall, one, &key, 1);
+    assert_recalls(key, "first");
+}
+
 static void the_oldest_are_forgotten(void **state)
 {
     const uint64_t old = 1, new = 2;
@@ -241,6 +254,7 @@ int main(void)
         WITH_RECALL(the_newest_that_named_a_tag_is_told),
         WITH_RECALL(an_entry_goes_by_the_invalidation_noted_last),
         WITH_RECALL(a_swept_entry_goes_by_the_one_that_named_its_tag),
+        WITH_RECALL(a_swept_entry_that_was_told_before_stays_with_that),
         WITH_RECALL(the_oldest_are_forgotten),
         WITH_RECALL(texts_and_tags_are_bounded),
         WITH_RECALL(what_named_every_account_named_all_tags),
