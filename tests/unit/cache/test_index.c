@@ -3,6 +3,7 @@
 #include "storing.h"
 
 #include "cache/cache_state.h"
+#include "cache/changes.h"
 #include "cache/index.h"
 
 #define MIB (UINT64_C(1024) * 1024)
@@ -390,6 +391,61 @@ static void a_tag_named_again_is_swept_from_the_start(void **state)
     assert_int_equal(assert_index_agrees(), 0);
 }
 
+/* A step at a time, with an entry stored and named again where the sweep has been. The writer waits
+ * for this transaction, and uses nothing of the cache. */
+static void a_raised_serial_sweeps_from_the_start(void **state)
+{
+    const uint64_t tag = tag_of_text(keeper.account->tag, BYTES("/many"));
+    struct errand again = keeper_store_job(&keeper, "/many/0", "new", cache_now(keeper.cache));
+    struct sweep sweep = {.tag = tag};
+    struct hash128 first;
+    size_t count, total;
+    MDB_txn *txn;
+
+    (void)state;
+    store_many("old");
+    keeper_await_entries(&keeper, MANY);
+    assert_int_equal(mdb_txn_begin(keeper.cache->store.env, NULL, 0, &txn), 0);
+    assert_int_equal(index_find(&keeper.cache->store, txn, tag, NULL, &first, 1, &count, &total),
+                     RESULT_OK);
+    assert_int_equal(total, MANY);
+    sweep.serial = keeper.cache->serial;
+    assert_int_equal(sweeps_put(&keeper.cache->store, txn, &sweep), RESULT_OK);
+    assert_int_equal(change_sweep(keeper.cache, txn), RESULT_OK);
+    again.job.key.hash = first;
+    assert_int_equal(change_store(keeper.cache, txn, &again.job), RESULT_OK);
+    sweep.serial = keeper.cache->serial;
+    assert_int_equal(sweeps_put(&keeper.cache->store, txn, &sweep), RESULT_OK);
+    for (unsigned i = 0; i < MANY && store_count(txn, keeper.cache->store.sweeps) > 0; i++)
+        assert_int_equal(change_sweep(keeper.cache, txn), RESULT_OK);
+    assert_int_equal(index_find(&keeper.cache->store, txn, tag, NULL, &first, 1, &count, &total),
+                     RESULT_OK);
+    assert_int_equal(count, 0);
+    assert_int_equal(mdb_txn_commit(txn), 0);
+}
+
+static void entries_of_a_tag_are_found_in_parts(void **state)
+{
+    const uint64_t tag = tag_of_text(keeper.account->tag, BYTES("/many"));
+    struct hash128 hashes[3], last;
+    size_t count, total, found = 0;
+    MDB_txn *txn;
+
+    (void)state;
+    store_many("old");
+    assert_int_equal(mdb_txn_begin(keeper.cache->store.env, NULL, MDB_RDONLY, &txn), 0);
+    do {
+        assert_int_equal(index_find(&keeper.cache->store, txn, tag, found == 0 ? NULL : &last,
+                                    hashes, ARRAY_LENGTH(hashes), &count, &total),
+                         RESULT_OK);
+        if (count > 0)
+            last = hashes[count - 1];
+        found += count;
+    } while (count > 0 && found <= MANY);
+    assert_int_equal(found, MANY);
+    mdb_txn_abort(txn);
+}
+
 /* Where as many sweeps are still to be made as are kept. */
 static void do_behind_sweeps(struct errand *errand)
 {
@@ -538,6 +594,8 @@ int main(void)
         WITH_KEEPER(what_is_being_swept_refuses_no_store),
         WITH_KEEPER(a_sweep_goes_on_after_a_restart),
         WITH_KEEPER(a_tag_named_again_is_swept_from_the_start),
+        WITH_KEEPER(a_raised_serial_sweeps_from_the_start),
+        WITH_KEEPER(entries_of_a_tag_are_found_in_parts),
         WITH_KEEPER(more_sweeps_than_are_kept_empty_the_account),
         WITH_KEEPER(where_sweeps_come_late_few_entries_are_deleted_at_once),
         WITH_KEEPER(what_is_asked_for_in_a_tags_quarantine_is_not_stored),

@@ -427,6 +427,37 @@ static void a_store_that_fails_leaves_the_rest_as_it_was(void **state)
     assert_string_equal(keeper_find(&keeper, "/b"), "two");
 }
 
+static struct errand teaching(const char *path, const struct relation *relation)
+{
+    struct errand errand = keeper_store_job(&keeper, path, "body", cache_now(keeper.cache));
+
+    errand.job.relations = relation;
+    errand.job.relation_count = 1;
+    return errand;
+}
+
+/* What was seen is not known: nothing of the account is served before it is emptied. */
+static void a_relation_seen_to_change_without_room_to_note_it(void **state)
+{
+    const struct relation known = {BYTES("profile/7"), BYTES("database"), BYTES("31")};
+    const struct relation seen = {BYTES("profile/7"), BYTES("database"), BYTES("32")};
+    struct errand first = teaching("/a", &known), second = teaching("/b", &seen);
+
+    (void)state;
+    assert_int_equal(keeper_do(&keeper, &first), RESULT_OK);
+    assert_string_equal(keeper_find(&keeper, "/a"), "body");
+    disk_fill(true);
+    const enum result failed = keeper_do(&keeper, &second);
+    const bool served = keeper_find(&keeper, "/a") != NULL;
+    disk_fill(false);
+    assert_int_not_equal(failed, RESULT_OK);
+    assert_false(served);
+    await_usable();
+    assert_null(keeper_find(&keeper, "/a"));
+    const struct relations relations = cache_reader_relations(keeper.reader, keeper.account);
+    assert_int_equal(relation_find(&relations, known.child, known.parent_kind).length, 0);
+}
+
 static void a_cache_that_can_not_be_written_to_does_not_open(void **state)
 {
     const struct cache_options options = {.directory = keeper.directory, .max_bytes = 16 * MIB};
@@ -470,6 +501,7 @@ int main(void)
         WITH_KEEPER(an_account_elsewhere_stays_in_use),
         WITH_KEEPER(a_write_whose_invalidation_failed_is_carried_out_after_a_restart),
         WITH_KEEPER(a_store_that_fails_leaves_the_rest_as_it_was),
+        WITH_KEEPER(a_relation_seen_to_change_without_room_to_note_it),
         WITH_KEEPER(a_cache_that_can_not_be_written_to_does_not_open),
     };
 
