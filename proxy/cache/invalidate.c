@@ -17,7 +17,7 @@ enum {
     INVALIDATE_LISTED = 64,  /* entries of one job that are looked at and remembered */
     INVALIDATE_AT_ONCE = 32, /* entries that one job deletes itself where sweeps come late: */
     SWEEPS_LATE = 128,       /* so many of them are still to be made */
-    SWEEP_AT_ONCE = 8,       /* entries that one step deletes: an invalidation may wait for it */
+    SWEEP_AT_ONCE = 4,       /* entries that one step deletes: an invalidation may wait for it */
 };
 
 /* --- whole accounts --- */

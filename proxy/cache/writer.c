@@ -20,7 +20,7 @@
 enum {
     WRITER_STORES_A_BATCH = 64,
     WRITER_SWEEP_SLOTS = 512, /* looked at in one step */
-    WRITER_SWEEP_DEAD = 8,    /* deleted in one step: an invalidation may wait for it */
+    WRITER_SWEEP_DEAD = 4,    /* deleted in one step: an invalidation may wait for it */
     WRITER_SWEEP_PAUSE_US = 250 * 1000,
     WRITER_QUARANTINES_US = 1000 * 1000, /* between looks for ended ones */
     WRITER_RETRY_MS = 250,

@@ -331,7 +331,7 @@ static void client_invalidate(struct client *client)
 
     job->kind = CACHE_INVALIDATE;
     job->quarantine_us = client->unknown ? 1000 : 0;
-    job->tags = one_in(client->lane, 2) && !client->unknown ? named : own;
+    job->tags = one_in(client->lane, 2) ? named : own;
     client_post(client, client_on_invalidated);
 }
 
