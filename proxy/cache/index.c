@@ -111,33 +111,28 @@ static int cursor_begin(MDB_cursor *cursor, MDB_val *key, const struct hash128 *
 }
 
 enum result index_find(const struct store *store, MDB_txn *txn, uint64_t tag,
-                       const struct hash128 *after, struct hash128 *hashes, size_t room,
-                       size_t *count, size_t *total)
+                       const struct hash128 *after, struct index_page *page)
 {
     MDB_cursor *cursor;
     MDB_val key = {.mv_size = sizeof(tag), .mv_data = &tag}, value;
-    size_t found = 0, all = 0;
     int code = mdb_cursor_open(txn, store->tags, &cursor);
 
     if (code != 0)
         return store_result(code);
+    page->count = page->total = 0;
     code = cursor_begin(cursor, &key, after, &value);
     if (code == 0)
-        code = mdb_cursor_count(cursor, &all);
-    while (code == 0 && found < room) {
-        if (value.mv_size != sizeof(*hashes)) {
+        code = mdb_cursor_count(cursor, &page->total);
+    while (code == 0 && page->count < page->room) {
+        if (value.mv_size != sizeof(page->hashes[0])) {
             code = MDB_CORRUPTED;
             break;
         }
-        memcpy(&hashes[found++], value.mv_data, sizeof(*hashes));
+        memcpy(&page->hashes[page->count++], value.mv_data, sizeof(page->hashes[0]));
         code = mdb_cursor_get(cursor, &key, &value, MDB_NEXT_DUP);
     }
     mdb_cursor_close(cursor);
-    if (code != 0 && code != MDB_NOTFOUND)
-        return store_result(code);
-    *count = found;
-    *total = all;
-    return RESULT_OK;
+    return code == MDB_NOTFOUND ? RESULT_OK : store_result(code);
 }
 
 /* --- numbers by tag --- */

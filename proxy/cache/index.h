@@ -40,13 +40,17 @@ struct tags index_sort(struct arena *arena, struct tags tags);
 /* Whether such a list holds the tag. */
 bool tags_hold(struct tags sorted, uint64_t tag);
 
-/*
- * The entries that carry a tag, by hash: at most `room` of them, those behind `after` where it is
- * not NULL. *total: of all that carry it.
- */
+/* Entries that carry a tag, by hash. */
+struct index_page {
+    struct hash128 *hashes; /* room for `room` */
+    size_t room;
+    size_t count; /* found */
+    size_t total; /* of all that carry it */
+};
+
+/* Fills a page with those of the tag, or with those behind `after` where it is not NULL. */
 MUST_USE enum result index_find(const struct store *store, MDB_txn *txn, uint64_t tag,
-                                const struct hash128 *after, struct hash128 *hashes, size_t room,
-                                size_t *count, size_t *total);
+                                const struct hash128 *after, struct index_page *page);
 
 /* A sweep that is not over, and all of them. */
 struct sweep {

@@ -88,19 +88,18 @@ static enum result removal_find(struct cache *cache, MDB_txn *txn, struct tags t
     removal->is_listed = true;
     for (size_t i = 0; i < tags.count; i++) {
         struct hash128 hashes[INVALIDATE_LISTED];
-        size_t count, total;
-        const enum result result = index_find(&cache->store, txn, tags.hashes[i], NULL, hashes,
-                                              INVALIDATE_LISTED, &count, &total);
+        struct index_page page = {.hashes = hashes, .room = INVALIDATE_LISTED};
+        const enum result result = index_find(&cache->store, txn, tags.hashes[i], NULL, &page);
 
         if (result != RESULT_OK)
             return result;
-        if (total == 0)
+        if (page.total == 0)
             continue;
         removal->tags[removal->tag_count++] = tags.hashes[i];
-        removal->row_count += total;
-        if (total > INVALIDATE_LISTED - removal->hash_count)
+        removal->row_count += page.total;
+        if (page.total > INVALIDATE_LISTED - removal->hash_count)
             removal->is_listed = false;
-        for (size_t k = 0; k < count && removal->is_listed; k++)
+        for (size_t k = 0; k < page.count && removal->is_listed; k++)
             removal_add(removal, hashes[k]);
     }
     return RESULT_OK;
@@ -252,6 +251,7 @@ static enum result change_relations(struct cache *cache, MDB_txn *txn, const str
     bool forgot = false;
     enum result result = change_forget(cache, txn, job, &forgot);
 
+    *moved = false;
     if (result == RESULT_OK)
         result = change_learn(cache, txn, job, job->account, moved);
     *moved |= forgot;
@@ -372,15 +372,14 @@ static enum result sweep_some(struct cache *cache, MDB_txn *txn, const struct sw
 {
     struct sweep_place *place = &cache->sweep_place;
     struct hash128 hashes[SWEEP_AT_ONCE], dead[SWEEP_AT_ONCE];
-    const size_t wanted = *room;
-    size_t count, total, dead_count = 0;
+    struct index_page page = {.hashes = hashes, .room = *room};
+    size_t dead_count = 0;
 
     if (!place->begun || sweep->tag != place->sweep.tag || sweep->serial != place->sweep.serial)
         *place = (struct sweep_place){.sweep = *sweep}; /* a raised serial: from the start */
     enum result result =
-        index_find(&cache->store, txn, sweep->tag, place->begun ? &place->last : NULL, hashes,
-                   wanted, &count, &total);
-    for (size_t i = 0; i < count && result == RESULT_OK; i++) {
+        index_find(&cache->store, txn, sweep->tag, place->begun ? &place->last : NULL, &page);
+    for (size_t i = 0; i < page.count && result == RESULT_OK; i++) {
         bool was_dead;
 
         result = sweep_entry(cache, txn, sweep, hashes[i], &was_dead);
@@ -389,14 +388,14 @@ static enum result sweep_some(struct cache *cache, MDB_txn *txn, const struct sw
     }
     if (result != RESULT_OK)
         return result;
-    *room -= count;
+    *room -= page.count;
     recall_note_swept(&cache->recall, sweep->tag, dead, dead_count);
-    if (count < wanted) {
+    if (page.count < page.room) {
         place->begun = false;
         return sweeps_remove(&cache->store, txn, sweep->tag);
     }
     place->begun = true;
-    place->last = hashes[count - 1];
+    place->last = hashes[page.count - 1];
     return RESULT_OK;
 }
 

@@ -399,16 +399,15 @@ static void a_raised_serial_sweeps_from_the_start(void **state)
     struct errand again = keeper_store_job(&keeper, "/many/0", "new", cache_now(keeper.cache));
     struct sweep sweep = {.tag = tag};
     struct hash128 first;
-    size_t count, total;
+    struct index_page page = {.hashes = &first, .room = 1};
     MDB_txn *txn;
 
     (void)state;
     store_many("old");
     keeper_await_entries(&keeper, MANY);
     assert_int_equal(mdb_txn_begin(keeper.cache->store.env, NULL, 0, &txn), 0);
-    assert_int_equal(index_find(&keeper.cache->store, txn, tag, NULL, &first, 1, &count, &total),
-                     RESULT_OK);
-    assert_int_equal(total, MANY);
+    assert_int_equal(index_find(&keeper.cache->store, txn, tag, NULL, &page), RESULT_OK);
+    assert_int_equal(page.total, MANY);
     sweep.serial = keeper.cache->serial;
     assert_int_equal(sweeps_put(&keeper.cache->store, txn, &sweep), RESULT_OK);
     assert_int_equal(change_sweep(keeper.cache, txn), RESULT_OK);
@@ -418,9 +417,8 @@ static void a_raised_serial_sweeps_from_the_start(void **state)
     assert_int_equal(sweeps_put(&keeper.cache->store, txn, &sweep), RESULT_OK);
     for (unsigned i = 0; i < MANY && store_count(txn, keeper.cache->store.sweeps) > 0; i++)
         assert_int_equal(change_sweep(keeper.cache, txn), RESULT_OK);
-    assert_int_equal(index_find(&keeper.cache->store, txn, tag, NULL, &first, 1, &count, &total),
-                     RESULT_OK);
-    assert_int_equal(count, 0);
+    assert_int_equal(index_find(&keeper.cache->store, txn, tag, NULL, &page), RESULT_OK);
+    assert_int_equal(page.count, 0);
     assert_int_equal(mdb_txn_commit(txn), 0);
 }
 
@@ -428,20 +426,21 @@ static void entries_of_a_tag_are_found_in_parts(void **state)
 {
     const uint64_t tag = tag_of_text(keeper.account->tag, BYTES("/many"));
     struct hash128 hashes[3], last;
-    size_t count, total, found = 0;
+    struct index_page page = {.hashes = hashes, .room = ARRAY_LENGTH(hashes)};
+    size_t found = 0;
     MDB_txn *txn;
 
     (void)state;
     store_many("old");
     assert_int_equal(mdb_txn_begin(keeper.cache->store.env, NULL, MDB_RDONLY, &txn), 0);
     do {
-        assert_int_equal(index_find(&keeper.cache->store, txn, tag, found == 0 ? NULL : &last,
-                                    hashes, ARRAY_LENGTH(hashes), &count, &total),
-                         RESULT_OK);
-        if (count > 0)
-            last = hashes[count - 1];
-        found += count;
-    } while (count > 0 && found <= MANY);
+        assert_int_equal(
+            index_find(&keeper.cache->store, txn, tag, found == 0 ? NULL : &last, &page),
+            RESULT_OK);
+        if (page.count > 0)
+            last = hashes[page.count - 1];
+        found += page.count;
+    } while (page.count > 0 && found <= MANY);
     assert_int_equal(found, MANY);
     mdb_txn_abort(txn);
 }
