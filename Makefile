@@ -19,6 +19,7 @@ LDLIBS   := -levent -levent_pthreads -lcurl -llmdb -lcjson -lcrypto -lxxhash -lz
 
 CFLAGS_asan := -fsanitize=address,undefined -fno-sanitize-recover=all
 CFLAGS_tsan := -fsanitize=thread
+CFLAGS_breakable := -DPOSTERN_BREAKABLE
 CFLAGS_fuzz := -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
 
 export ASAN_OPTIONS  ?= halt_on_error=1:detect_leaks=1:detect_stack_use_after_return=1
@@ -33,7 +34,7 @@ LIBRARY  := $(BUILD)/libpostern.a
 UNITS    := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/*/test_*.c))
 FUZZERS  := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 
-.PHONY: all run test unit units asan tsan valgrind fuzz fuzz-run lint install clean always
+.PHONY: all run test unit units asan tsan mutants valgrind fuzz fuzz-run lint install clean always
 all: $(BUILD)/postern
 
 $(BUILD)/postern: $(OBJECTS) $(LLHTTP)
@@ -82,6 +83,11 @@ test: all units | setup-test
 
 asan tsan:
 	$(MAKE) VARIANT=$@ test
+
+# Breaks the rules of the order one at a time, and prints which test notices.
+mutants: | setup-test
+	$(MAKE) VARIANT=breakable all
+	POSTERN=$(CURDIR)/build/breakable/postern $(PYTHON) tests/mutants.py
 
 valgrind: units | setup-valgrind
 	$(PYTHON) tests/run.py --timeout 1200 --wrapper "valgrind --quiet --leak-check=full --error-exitcode=1" $(UNITS)

@@ -11,16 +11,24 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/breakage.h"
+#include "base/clock.h"
 #include "base/memory.h"
 #include "cache/cache_state.h"
 
-enum { CACHE_META_NAME_ROOM = 96, CACHE_ARENA_BYTES = 64 * 1024 };
+enum {
+    CACHE_META_NAME_ROOM = 96,
+    CACHE_ARENA_BYTES = 64 * 1024,
+    CACHE_YOUNG_SNAPSHOT_US = 300 * 1000, /* base/breakage.h */
+};
 
 struct cache_reader {
     struct cache *cache;
     MDB_txn *txn;
-    bool live;     /* txn holds a snapshot */
-    uint64_t seen; /* order count loaded before the snapshot was taken */
+    bool live;        /* txn holds a snapshot */
+    bool frozen;      /* a rule is broken: the next lookup sees what was */
+    int64_t taken_us; /* a rule is broken: when the snapshot was taken */
+    uint64_t seen;    /* order count loaded before the snapshot was taken */
     bool met_variants;
     struct sweeps sweeps; /* of the snapshot */
 };
@@ -165,13 +173,28 @@ void cache_reader_close(struct cache_reader *reader)
     free(reader);
 }
 
-void cache_reader_reset(struct cache_reader *reader)
+static void reader_drop(struct cache_reader *reader)
 {
-    if (!reader->live)
-        return;
-    mdb_txn_reset(reader->txn);
+    if (reader->live)
+        mdb_txn_reset(reader->txn);
     reader->live = false;
 }
+
+void cache_reader_reset(struct cache_reader *reader)
+{
+    const bool is_young =
+        is_broken("keep") && clock_now_us() - reader->taken_us < CACHE_YOUNG_SNAPSHOT_US;
+
+    if (!reader->frozen && !is_young && !is_broken("5"))
+        reader_drop(reader);
+}
+
+#ifdef POSTERN_BREAKABLE
+void cache_reader_freeze(struct cache_reader *reader)
+{
+    reader->frozen = true;
+}
+#endif
 
 bool cache_reader_keeps(const struct cache_reader *reader)
 {
@@ -183,11 +206,15 @@ bool cache_reader_keeps(const struct cache_reader *reader)
 static enum result reader_renew(struct cache_reader *reader)
 {
     const uint64_t now = order_now(&reader->cache->order);
+    const bool is_old = reader->frozen || is_broken("5");
 
-    if (reader->live && reader->seen == now)
+    reader->frozen = false;
+    if (reader->live && (reader->seen == now || is_old))
         return RESULT_OK;
-    cache_reader_reset(reader);
+    reader_drop(reader);
     reader->seen = now;
+    if (is_broken("keep"))
+        reader->taken_us = clock_now_us();
     enum result result = store_result(mdb_txn_renew(reader->txn));
     if (result != RESULT_OK)
         return result;

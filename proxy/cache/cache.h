@@ -79,6 +79,11 @@ void cache_reader_close(struct cache_reader *reader);
 /* The batch of events is over: entries found so far must not be used any more. */
 void cache_reader_reset(struct cache_reader *reader);
 
+#ifdef POSTERN_BREAKABLE
+/* The next lookup is made in the snapshot that there is (base/breakage.h). */
+void cache_reader_freeze(struct cache_reader *reader);
+#endif
+
 /*
  * True when the next lookup keeps the snapshot, so that entries found earlier stay valid over it
  * (rule 5). Ask before each lookup while bytes of an earlier entry are still borrowed.

@@ -6,6 +6,7 @@
 
 #include <assert.h>
 
+#include "base/breakage.h"
 #include "base/clock.h"
 
 static struct evict_slot slot_of(const struct account *account, const struct entry *entry,
@@ -117,7 +118,7 @@ static enum result change_accept(struct cache *cache, MDB_txn *txn, struct cache
 
     if (atomic_load_explicit(&account->unusable, memory_order_relaxed) ||
         account->moved > job->begun ||
-        !order_is_current(&cache->order, job->entry.tags, job->begun))
+        (!order_is_current(&cache->order, job->entry.tags, job->begun) && !is_broken("4")))
         return RESULT_REFUSED;
     const enum result result =
         quarantine_holds(&cache->store, txn, job->entry.tags, job->begun_wall_us, &is_quarantined);

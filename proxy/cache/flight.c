@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+#include "base/breakage.h"
 #include "base/clock.h"
 #include "base/memory.h"
 
@@ -166,8 +167,8 @@ static void shard_list(struct shard *shard, struct flight *flight)
 /* Rule 6. */
 static bool flight_takes_joiners(const struct flight *flight)
 {
-    if (flight->abandoned)
-        return false;
+    if (flight->abandoned || is_broken("6"))
+        return !flight->abandoned;
     return flight->begun == 0 || account_invalidated(flight->account) <= flight->begun;
 }
 

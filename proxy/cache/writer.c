@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "base/breakage.h"
 #include "base/clock.h"
 #include "base/memory.h"
 #include "cache/changes.h"
@@ -163,6 +164,10 @@ static void writer_do_invalidations(struct cache *cache, struct cache_job *jobs)
     enum result result =
         cache->owes ? RESULT_FULL : writer_begin(cache, &txn); /* owed ones come first */
     cache->gone_count = 0;
+    if (is_broken("publish"))
+        writer_publish(cache, jobs);
+    if (is_broken("publish") || is_broken("3"))
+        BREAK_PAUSE();
     if (result == RESULT_OK) {
         for (struct cache_job *job = jobs; job != NULL && result == RESULT_OK; job = job->next)
             result = change_invalidate(cache, txn, job);
@@ -177,7 +182,8 @@ static void writer_do_invalidations(struct cache *cache, struct cache_job *jobs)
         if (result == RESULT_OK)
             writer_recall(cache, job, &at);
     }
-    writer_publish(cache, jobs);
+    if (!is_broken("publish"))
+        writer_publish(cache, jobs);
     jobs_reply(jobs, result);
 }
 

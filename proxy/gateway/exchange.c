@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "access/permissions.h"
+#include "base/breakage.h"
 #include "base/clock.h"
 #include "base/memory.h"
 #include "cache/storable.h"
@@ -476,6 +477,8 @@ static bool exchange_judge_own_etag(struct exchange *exchange)
     const bool in_none_match = names_own_etag(asked, BYTES("If-None-Match"));
     const bool is_read = http_method_is_safe(exchange->request->method);
 
+    if (is_broken("7"))
+        return true;
     if ((in_match || (in_none_match && !is_read)) && !stored_meets_conditions(exchange)) {
         respond_problem(exchange, 412,
                         "what the condition names is not what is stored now: read it again", 0);

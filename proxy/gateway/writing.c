@@ -15,6 +15,7 @@
 #include <openssl/hmac.h>
 #include <stdlib.h>
 
+#include "base/breakage.h"
 #include "base/clock.h"
 #include "base/memory.h"
 #include "gateway/effects.h"
@@ -233,13 +234,22 @@ static void writing_answer(const struct writing *writing, struct exchange *excha
     }
 }
 
-static void writing_finish(struct writing *writing)
+/* Answers the client, which has no more part in it. Its connection may go on after it, NULL: there
+ * is none. */
+static struct connection *writing_part(struct writing *writing)
 {
     struct exchange *exchange = writing_let_go(writing);
     struct connection *connection = exchange == NULL ? NULL : exchange->connection;
 
     if (exchange != NULL)
         writing_answer(writing, exchange); /* the exchange may be gone after it */
+    return connection;
+}
+
+static void writing_finish(struct writing *writing)
+{
+    struct connection *connection = writing_part(writing);
+
     if (writing->detached != NULL)
         record_detached(writing->worker, writing->detached, writing->response.status,
                         writing->end.sent ? writing->end.elapsed_us : -1);
@@ -292,6 +302,8 @@ static int64_t write_quarantine_us(const struct writing *writing)
         quarantine_us = total_us;
     if (settle_us > quarantine_us && !write_had_no_effect(writing))
         quarantine_us = settle_us;
+    if (is_broken("8"))
+        return 0;
     return quarantine_us;
 }
 
@@ -342,6 +354,8 @@ static void writing_close(struct writing *writing)
     writing->step = WRITING_CLOSING;
     if (!had_no_effect)
         writing_note_answer(writing);
+    if (is_broken("3"))
+        connection_settle(writing_part(writing));
     writing_post(writing, had_no_effect ? CACHE_CLEAR : CACHE_INVALIDATE, writing_on_closed);
 }
 
@@ -506,7 +520,14 @@ static void writing_announce(struct writing *writing, struct bytes body)
     effects_begin(&writing->effects, exchange, body, &writing->arena);
     writing->step = WRITING_GUARDING;
     writing->guards_due = ring == NULL ? 1 : 2;
-    writing_post(writing, CACHE_INTENT, writing_on_intent);
+#ifdef POSTERN_BREAKABLE
+    if (is_broken("12"))
+        cache_reader_freeze(writing->worker->reader);
+#endif
+    if (is_broken("2"))
+        writing_guard(writing, RESULT_OK);
+    else
+        writing_post(writing, CACHE_INTENT, writing_on_intent);
     if (ring == NULL)
         return;
     if (record_intent(exchange) != RESULT_OK) {

@@ -21,7 +21,7 @@ import httpx
 
 CHECKOUT = pathlib.Path(__file__).resolve().parents[2]
 POSTERN = os.environ.get("POSTERN", str(CHECKOUT / "build" / "postern"))
-WAIT = 90
+WAIT = int(os.environ.get("POSTERN_TEST_WAIT", 90))
 SANITIZER = re.compile(r"(Address|Leak|Thread|UndefinedBehavior)Sanitizer|runtime error:")
 
 

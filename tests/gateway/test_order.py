@@ -333,6 +333,32 @@ def test_rule_5_the_same_connection_reads_its_own_write(make_gate, raw_upstream)
 # --- 7: conditions ---
 
 
+def test_rule_5_who_reads_while_a_write_is_committed_reads_on_from_after_it(make_gate, raw_upstream):
+    state = State(raw_upstream)
+    gate = make_gate(raw_upstream, workers=1)
+    warm(gate)
+    done = threading.Event()
+
+    def read():
+        with gate.wire() as wire:
+            while not done.wait(0.002):
+                wire.request("GET", "/thing")
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    try:
+        for _ in range(5):
+            assert gate.put("/thing", json={}).status_code == 200
+            assert value(gate) == state.value
+            state.value = "old"
+            assert gate.put("/other", json={}).status_code == 200
+            assert value(gate) == state.value
+            until(lambda: is_hit(gate.get("/thing")))
+    finally:
+        done.set()
+        reader.join()
+
+
 def test_rule_7_if_match_with_the_gates_own_etag_is_judged_in_the_gate(make_gate, raw_upstream):
     State(raw_upstream)
     gate = make_gate(raw_upstream)
