@@ -76,7 +76,7 @@ enum result cache_open(const struct cache_options *options, struct cache **opene
     if (result == RESULT_OK)
         result = store_open(&cache->store, options->directory, options->max_bytes, &moved, error);
     if (result == RESULT_OK)
-        result = load_all(cache, error);
+        result = load_all(cache, options->scheme, error);
     if (result == RESULT_OK && pthread_create(&cache->writer, NULL, writer_run, cache) != 0)
         result = error_set(error, RESULT_SYSTEM, "cannot start the cache's writer thread");
     if (result != RESULT_OK) {

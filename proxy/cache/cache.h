@@ -20,10 +20,13 @@
 
 struct cache;
 
+#define CACHE_SCHEME_NAME "scheme" /* in place of a token's HMAC */
+
 struct cache_options {
     const char *directory; /* data_dir; exists */
     uint64_t max_bytes;
-    bool discard; /* what is there was left dirty by another boot: start empty */
+    bool discard;        /* what is there was left dirty by another boot: start empty */
+    struct bytes scheme; /* how tags are made; what was stored by another scheme is forgotten */
 };
 
 /*
@@ -122,7 +125,8 @@ enum cache_job_kind {
     CACHE_CLEAR,   /* rule 3: the write surely had no effect; its intent goes */
     CACHE_INVALIDATE, /* rule 3: all entries of `tags` go, and the intent. Always safe to answer
                          after. */
-    CACHE_IDENTITY,   /* remembers entry.key (account name) for the token HMAC in entry.vary */
+    CACHE_IDENTITY,   /* remembers entry.key (account name) for the token HMAC in entry.vary; or the
+                         scheme, with CACHE_SCHEME_NAME in entry.vary */
 };
 
 /* Who makes an invalidation, for `why` and for people. Borrowed while the job lasts. */

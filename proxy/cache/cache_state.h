@@ -71,6 +71,6 @@ void *writer_run(void *context);
 
 /* load.c, before the thread runs: what is stored into evict, intents left behind into
  * invalidations (rule 10). */
-MUST_USE enum result load_all(struct cache *cache, struct error *error);
+MUST_USE enum result load_all(struct cache *cache, struct bytes scheme, struct error *error);
 
 #endif

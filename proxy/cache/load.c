@@ -9,6 +9,8 @@
 #include "base/memory.h"
 #include "cache/changes.h"
 
+static const char scheme_name[] = "identity/" CACHE_SCHEME_NAME;
+
 enum { LOAD_ARENA_BYTES = 64 * 1024, LOAD_FIRST_SLOTS = 1024 };
 
 /* Known from now on, so that a write that names every account names those too whose token is not
@@ -160,10 +162,76 @@ static enum result carry_out_intents(struct cache *cache, MDB_txn *txn)
     return result == RESULT_OK ? store_result(mdb_drop(txn, cache->store.intents, 0)) : result;
 }
 
-enum result load_all(struct cache *cache, struct error *error)
+/* The latest end of all quarantines of tags; 0: there is none. */
+static int64_t load_last_quarantine(const struct cache *cache, MDB_txn *txn)
+{
+    MDB_cursor *cursor;
+    MDB_val key, value;
+    int64_t last = 0, until;
+
+    if (mdb_cursor_open(txn, cache->store.quarantines, &cursor) != 0)
+        return 0;
+    while (mdb_cursor_get(cursor, &key, &value, MDB_NEXT) == 0)
+        if (value.mv_size == sizeof(until)) {
+            memcpy(&until, value.mv_data, sizeof(until));
+            last = until > last ? until : last;
+        }
+    mdb_cursor_close(cursor);
+    return last;
+}
+
+/* Tags that were made otherwise are not those that writes name now: what carries them goes, and
+ * what was in quarantine by them puts the accounts there. */
+static enum result load_change_scheme(struct cache *cache, MDB_txn *txn, struct bytes scheme)
+{
+    const MDB_dbi made_by_it[] = {cache->store.entries, cache->store.tags, cache->store.sweeps,
+                                  cache->store.relations};
+    const int64_t until = load_last_quarantine(cache, txn);
+    enum result result = RESULT_OK;
+
+    load_accounts(cache, txn);
+    for (struct account *account = cache->accounts; account != NULL && result == RESULT_OK;
+         account = account->next) {
+        const struct account_record record = {.emptied_serial = account->emptied_serial,
+                                              .quarantine_until_wall_us =
+                                                  until > account->quarantine_until_wall_us
+                                                      ? until
+                                                      : account->quarantine_until_wall_us};
+
+        result = store_put_account(&cache->store, txn, bytes_of_string(account->name), &record);
+    }
+    for (size_t i = 0; i < ARRAY_LENGTH(made_by_it) && result == RESULT_OK; i++)
+        result = store_result(mdb_drop(txn, made_by_it[i], 0));
+    return result == RESULT_OK ? store_put_text(&cache->store, txn, scheme_name, scheme) : result;
+}
+
+static enum result load_scheme(struct cache *cache, struct bytes scheme)
 {
     MDB_txn *txn;
+    struct bytes known = {0};
     enum result result = store_result(mdb_txn_begin(cache->store.env, NULL, 0, &txn));
+
+    if (result != RESULT_OK)
+        return result;
+    if (store_get_text(&cache->store, txn, scheme_name, &known) == RESULT_OK &&
+        bytes_equal(known, scheme)) {
+        mdb_txn_abort(txn);
+        return RESULT_OK;
+    }
+    result = load_change_scheme(cache, txn, scheme);
+    if (result == RESULT_OK)
+        return store_result(mdb_txn_commit(txn));
+    mdb_txn_abort(txn);
+    return result;
+}
+
+enum result load_all(struct cache *cache, struct bytes scheme, struct error *error)
+{
+    MDB_txn *txn;
+    enum result result = load_scheme(cache, scheme);
+
+    if (result == RESULT_OK)
+        result = store_result(mdb_txn_begin(cache->store.env, NULL, 0, &txn));
 
     if (result != RESULT_OK)
         return error_set(error, result, "cannot write to the cache: %s; make room on data_dir",

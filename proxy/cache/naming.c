@@ -72,9 +72,10 @@ static struct values value_related(struct changing *changing, const struct chang
         return values_unknown(changing, WIDENED_NAME);
     if (changing->rule->moves)
         return values_any(changing); /* it may belong elsewhere by now */
-    const struct bytes ancestor =
-        relation_ancestor(&changing->question->relations, changing->entities, NULL, 0,
-                          segment->of_kind, id, segment->kind, changing->arena);
+    const struct ancestry ancestry = {.relations = &changing->question->relations,
+                                      .entities = changing->entities,
+                                      .arena = changing->arena};
+    const struct bytes ancestor = relation_ancestor(&ancestry, segment->of_kind, id, segment->kind);
     return ancestor.length > 0 ? values_of_id(changing, ancestor)
                                : values_unknown(changing, WIDENED_RELATION);
 }

@@ -93,16 +93,6 @@ struct bytes relation_find(const struct relations *relations, struct bytes child
 
 /* --- over several steps --- */
 
-/* What relation_ancestor is asked. */
-struct ancestry {
-    const struct relations *relations;
-    const struct entities *entities;
-    const struct relation *taught;
-    size_t taught_count;
-    int ancestor;
-    struct arena *arena;
-};
-
 static struct bytes parent_of(const struct ancestry *ancestry, struct bytes child, int parent)
 {
     const struct bytes kind = ancestry->entities->kinds[parent].name;
@@ -114,15 +104,21 @@ static struct bytes parent_of(const struct ancestry *ancestry, struct bytes chil
     return relation_find(ancestry->relations, child, kind);
 }
 
+/* What is asked for, and how many steps may be left. */
+struct ascent {
+    int ancestor;
+    unsigned steps;
+};
+
 static struct bytes ancestor_of(const struct ancestry *ancestry, int kind, struct bytes id,
-                                unsigned steps)
+                                struct ascent ascent)
 {
     const struct kind *of = &ancestry->entities->kinds[kind];
     const struct bytes parts[] = {of->name, BYTES("/"), id};
 
-    if (kind == ancestry->ancestor)
+    if (kind == ascent.ancestor)
         return arena_copy(ancestry->arena, id);
-    if (steps == 0)
+    if (ascent.steps == 0)
         return (struct bytes){0};
     const struct bytes child = arena_join_all(ancestry->arena, parts, ARRAY_LENGTH(parts));
     for (size_t i = 0; i < of->parent_count; i++) {
@@ -130,28 +126,21 @@ static struct bytes ancestor_of(const struct ancestry *ancestry, int kind, struc
         struct bytes found = {0};
 
         if (parent.length > 0)
-            found = ancestor_of(ancestry, of->parents[i], parent, steps - 1);
+            found = ancestor_of(
+                ancestry, of->parents[i], parent,
+                (struct ascent){.ancestor = ascent.ancestor, .steps = ascent.steps - 1});
         if (found.length > 0)
             return found;
     }
     return (struct bytes){0};
 }
 
-struct bytes relation_ancestor(const struct relations *relations, const struct entities *entities,
-                               const struct relation *taught, size_t taught_count, int kind,
-                               struct bytes id, int ancestor, struct arena *arena)
+struct bytes relation_ancestor(const struct ancestry *ancestry, int kind, struct bytes id,
+                               int ancestor)
 {
-    const struct ancestry ancestry = {
-        .relations = relations,
-        .entities = entities,
-        .taught = taught,
-        .taught_count = taught_count,
-        .ancestor = ancestor,
-        .arena = arena,
-    };
-
     assert(kind != KIND_NONE && ancestor != KIND_NONE);
-    return ancestor_of(&ancestry, kind, id, RELATION_STEPS_LIMIT);
+    return ancestor_of(ancestry, kind, id,
+                       (struct ascent){.ancestor = ancestor, .steps = RELATION_STEPS_LIMIT});
 }
 
 /* --- the writer's --- */

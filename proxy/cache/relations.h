@@ -27,14 +27,19 @@ struct relations {
 struct bytes relation_find(const struct relations *relations, struct bytes child,
                            struct bytes parent_kind);
 
-/*
- * The id of the entity of kind `ancestor` that `kind/id` belongs to, over however many steps, in
- * the arena; empty: not known. `taught` are facts that are newer than the snapshot: they come
- * first.
- */
-struct bytes relation_ancestor(const struct relations *relations, const struct entities *entities,
-                               const struct relation *taught, size_t taught_count, int kind,
-                               struct bytes id, int ancestor, struct arena *arena);
+/* What ancestors are looked for in. Borrowed. */
+struct ancestry {
+    const struct relations *relations;
+    const struct entities *entities;
+    const struct relation *taught; /* facts that are newer than the snapshot: they come first */
+    size_t taught_count;
+    struct arena *arena; /* of the result */
+};
+
+/* The id of the entity of kind `ancestor` that `kind/id` belongs to, over however many steps;
+ * empty: not known. */
+struct bytes relation_ancestor(const struct ancestry *ancestry, int kind, struct bytes id,
+                               int ancestor);
 
 /*
  * Writer: notes a fact. *changed: another parent was known before; the caller then empties the

@@ -69,6 +69,14 @@ static void add_ats(struct showing *showing, struct bytes star_text, bool refere
                     struct bytes id)
 {
     const struct entities *entities = showing->entities;
+    const size_t recent = showing->relation_count < showing->looks_back ? showing->relation_count
+                                                                        : showing->looks_back;
+    const struct ancestry ancestry = {
+        .relations = &showing->question->relations,
+        .entities = entities,
+        .taught = recent == 0 ? NULL : showing->relations + showing->relation_count - recent,
+        .taught_count = recent,
+        .arena = showing->arena};
 
     for (size_t i = 0; i < entities->at_count; i++) {
         const struct at_pattern *at = &entities->ats[i];
@@ -77,13 +85,8 @@ static void add_ats(struct showing *showing, struct bytes star_text, bool refere
         if (at->kind != kind || at->reference != reference || !bytes_equal(at->text, star_text))
             continue;
         /* the item's own facts were taught last: a few are looked at */
-        const size_t recent = showing->relation_count < KIND_PARENTS_LIMIT ? showing->relation_count
-                                                                           : KIND_PARENTS_LIMIT;
         if (id_is_known(id))
-            ancestor = relation_ancestor(
-                &showing->question->relations, entities,
-                recent == 0 ? NULL : showing->relations + showing->relation_count - recent, recent,
-                kind, id, at->ancestor, showing->arena);
+            ancestor = relation_ancestor(&ancestry, kind, id, at->ancestor);
         const struct bytes parts[] = {BYTES("@"),
                                       reference ? BYTES("~") : BYTES(""),
                                       star_text,

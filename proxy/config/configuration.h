@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "base/arena.h"
+#include "base/hash.h"
 #include "base/log.h"
 #include "config/pattern.h"
 
@@ -83,6 +84,7 @@ struct entities; /* config/entities.h */
 /* What a preset says of one API. NULL in an upstream without one. */
 struct preset {
     const char *name;
+    struct hash128 fingerprint;           /* of its text */
     const struct bytes *version_prefixes; /* "v1" … : a first path segment that tags leave out */
     size_t version_prefix_count;
     const struct bytes *ignorable_parameters; /* names dropped on any path */

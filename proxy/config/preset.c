@@ -236,6 +236,7 @@ static const struct preset *preset_read(struct reader *outer, const cJSON *item,
     reader.outer_item = item;
     draft->preset.name =
         arena_copy(&outer->configuration->arena, bytes_of_string(item->valuestring)).data;
+    draft->preset.fingerprint = hash_of(text);
     if (source_read(&source, text, &error) != RESULT_OK)
         reader_fault(outer, item, "%s:%u: %s", path, error.line, error.text);
     else if (reader_members(&reader, source.root, preset_members, ARRAY_LENGTH(preset_members),

@@ -58,6 +58,7 @@ void effects_begin(struct effects *effects, struct exchange *exchange, struct by
         return; /* every account is emptied */
     if (!cache_reader_keeps(worker->reader))
         connection_keep_borrowed(exchange->connection);
+    effects->begun = cache_now(worker->gate->cache);
     effects->question.relations = cache_reader_relations(worker->reader, exchange->account);
     changed_by_request(&effects->question, arena, &effects->changed);
     effects->question.relations.store = NULL; /* its snapshot goes with this batch of events */
@@ -85,4 +86,5 @@ void effects_fill_job(const struct effects *effects, struct cache_job *job)
     job->forgets = effects->changed.forgets;
     job->forget_count = effects->changed.forget_count;
     job->cause = effects->cause;
+    job->begun = effects->begun;
 }

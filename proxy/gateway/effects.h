@@ -13,6 +13,7 @@ struct effects {
     struct changed_question question;
     struct changed changed;
     struct cache_cause cause;
+    uint64_t begun; /* the order's count before relations were looked at */
     bool is_answered;
 };
 

@@ -388,9 +388,12 @@ static void reading_finish_collected(struct reading *reading)
 {
     struct flight_answer *answer = reading->answer;
     const struct bytes body = buffer_bytes(&answer->spool);
-    const bool stored =
-        reading_may_store(reading) && !storable_is_error(reading->upstream->upstream.config->preset,
-                                                         reading->response.status, body);
+    /* settings on their way may bring another preset: tags by this one would not be met */
+    const bool is_current =
+        atomic_load(&reading->worker->gate->generation) == reading->settings->generation;
+    const bool stored = reading_may_store(reading) && is_current &&
+                        !storable_is_error(reading->upstream->upstream.config->preset,
+                                           reading->response.status, body);
     struct fields told;
 
     if (stored) {

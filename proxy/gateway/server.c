@@ -22,6 +22,8 @@
 
 enum {
     SERVER_WORKERS_LIMIT = 128,
+    SERVER_SCHEME_ROOM = 40,
+    SERVER_TAGS_VERSION = 1, /* changes with cache/tags.h */
     SERVER_DRAIN_S = 30,
     SERVER_POLL_US = 20 * 1000,
     SERVER_IDENTITY_WAIT_US = 3 * 1000 * 1000,
@@ -41,6 +43,12 @@ struct server {
     size_t listener_count, listener_capacity;
     struct worker *workers[SERVER_WORKERS_LIMIT];
     size_t worker_count;
+    char scheme_text[SERVER_SCHEME_ROOM];
+    struct bytes scheme; /* of the tags of what is stored */
+    struct cache_job scheme_job;
+    struct configuration *next_configuration; /* on their way; NULL: none */
+    struct settings *next_settings;
+    bool read_again; /* another HUP came meanwhile */
     bool running, draining;
     int64_t drain_until_us, started_wall_us;
 };
@@ -109,12 +117,33 @@ static enum result server_listen(struct server *server, struct error *error)
     return result;
 }
 
+/*
+ * How tags are made of what the upstreams answer: by the gate's version of that and by the presets.
+ * In `text`, of SERVER_SCHEME_ROOM.
+ */
+static struct bytes scheme_of(const struct configuration *configuration, char *text)
+{
+    struct hash128 sum = {.low = SERVER_TAGS_VERSION};
+
+    for (size_t i = 0; i < configuration->upstream_count; i++) {
+        const struct upstream_config *upstream = &configuration->upstreams[i];
+        const struct hash128 parts[] = {sum, hash_of(bytes_of_string(upstream->name)),
+                                        upstream->preset == NULL ? (struct hash128){0}
+                                                                 : upstream->preset->fingerprint};
+
+        sum = hash_of(bytes_of(parts, sizeof(parts)));
+    }
+    bytes_to_hex(bytes_of(&sum, sizeof(sum)), text);
+    return bytes_of_string(text);
+}
+
 static enum result server_open_stores(struct server *server, struct error *error)
 {
     const struct configuration *configuration = server->configuration;
     const struct cache_options cache = {.directory = configuration->data_dir,
                                         .max_bytes = configuration->cache_max_bytes,
-                                        .discard = server->data_dir.was_dirty};
+                                        .discard = server->data_dir.was_dirty,
+                                        .scheme = server->scheme};
     const struct audit_options audit = {.directory = configuration->data_dir,
                                         .workers = configuration->workers,
                                         .rotate_bytes = configuration->audit_rotate_bytes,
@@ -224,6 +253,10 @@ static void server_on_poll(evutil_socket_t fd, short what, void *context)
     }
 }
 
+static void server_read_again(struct server *server);
+static void server_post_scheme(struct server *server, enum cache_job_kind kind,
+                               void (*deliver)(struct letter *));
+
 static bool needs_restart(const struct configuration *old, const struct configuration *new)
 {
     bool differs = old->workers != new->workers || old->audit != new->audit ||
@@ -236,17 +269,14 @@ static bool needs_restart(const struct configuration *old, const struct configur
     return differs;
 }
 
-static void server_use(struct server *server, struct configuration *configuration,
-                       struct settings *settings)
+/* New settings for all. */
+static void server_switch(struct server *server)
 {
-    if (needs_restart(server->configuration, configuration))
-        log_warn("listen, workers, data_dir, max_size and audit on or off change at the next start "
-                 "only");
-    for (size_t i = 0; i < configuration->warning_count; i++)
-        log_warn("%s", configuration->warnings[i]);
-    log_configure(configuration->log_level, configuration->log_format);
-    (void)atomic_fetch_add(&server->gate.unswitched, (uint32_t)server->worker_count);
-    atomic_store(&server->gate.generation, settings->generation); /* before any worker has them */
+    struct configuration *configuration = server->next_configuration;
+    struct settings *settings = server->next_settings;
+
+    server->next_configuration = NULL;
+    server->next_settings = NULL;
     identities_find(server->identities, settings);
     for (size_t i = 0; i < server->worker_count; i++)
         worker_change_settings(server->workers[i], settings);
@@ -255,19 +285,82 @@ static void server_use(struct server *server, struct configuration *configuratio
     server->settings = settings;
     server->configuration = configuration;
     log_info("configuration and tokens are read again");
+    if (server->read_again)
+        server_read_again(server);
 }
 
-/* libevent: HUP. What can't be used changes nothing. */
-static void server_on_hup(evutil_socket_t signal_number, short what, void *context)
+static void server_on_scheme_noted(struct letter *letter)
 {
-    struct server *server = context;
+    struct server *server = (struct server *)((char *)letter - offsetof(struct server, scheme_job));
+
+    if (!server->draining)
+        server_switch(server);
+}
+
+/* All that was stored by the old scheme is gone. */
+static void server_on_emptied(struct letter *letter)
+{
+    struct server *server = (struct server *)((char *)letter - offsetof(struct server, scheme_job));
+
+    if (server->draining)
+        return;
+    log_info("a preset has changed: the cache starts anew");
+    server_post_scheme(server, CACHE_IDENTITY, server_on_scheme_noted);
+}
+
+static void server_post_scheme(struct server *server, enum cache_job_kind kind,
+                               void (*deliver)(struct letter *))
+{
+    struct cache_job *job = &server->scheme_job;
+
+    *job = (struct cache_job){.letter = {.deliver = deliver},
+                              .mailbox = server->mailbox,
+                              .kind = kind,
+                              .cause = {.rule = BYTES("preset changed")}};
+    job->entry.vary = BYTES(CACHE_SCHEME_NAME);
+    job->entry.key = server->scheme;
+    cache_post(server->gate.cache, job);
+}
+
+/*
+ * New settings come in two steps where a preset has changed, for the tags of what is stored are not
+ * those that writes will name: from the first on nothing is stored and every write names every
+ * account; in the second, the cache being empty, the workers get them.
+ */
+static void server_use(struct server *server, struct configuration *configuration,
+                       struct settings *settings)
+{
+    char scheme[SERVER_SCHEME_ROOM];
+    const bool is_same = bytes_equal(scheme_of(configuration, scheme), server->scheme);
+
+    if (needs_restart(server->configuration, configuration))
+        log_warn("listen, workers, data_dir, max_size and audit on or off change at the next start "
+                 "only");
+    for (size_t i = 0; i < configuration->warning_count; i++)
+        log_warn("%s", configuration->warnings[i]);
+    log_configure(configuration->log_level, configuration->log_format);
+    (void)atomic_fetch_add(&server->gate.unswitched, (uint32_t)server->worker_count);
+    atomic_store(&server->gate.generation, settings->generation); /* before any worker has them */
+    server->next_configuration = configuration;
+    server->next_settings = settings;
+    server->read_again = false;
+    if (is_same) {
+        server_switch(server);
+        return;
+    }
+    memcpy(server->scheme_text, scheme, sizeof(scheme));
+    server->scheme = bytes_of_string(server->scheme_text);
+    server_post_scheme(server, CACHE_INVALIDATE, server_on_emptied);
+}
+
+/* What can't be used changes nothing. */
+static void server_read_again(struct server *server)
+{
     struct configuration *configuration;
     struct settings *settings;
     struct faults faults = {0};
     struct error error = {0};
 
-    (void)signal_number;
-    (void)what;
     if (server->configuration->path == NULL) {
         log_warn("there is no configuration file to read again");
         return;
@@ -287,6 +380,19 @@ static void server_on_hup(evutil_socket_t signal_number, short what, void *conte
         server_use(server, configuration, settings);
     }
     faults_finish(&faults);
+}
+
+/* libevent: HUP. One that comes while settings are on their way waits for them. */
+static void server_on_hup(evutil_socket_t signal_number, short what, void *context)
+{
+    struct server *server = context;
+
+    (void)signal_number;
+    (void)what;
+    if (server->next_settings != NULL)
+        server->read_again = true;
+    else
+        server_read_again(server);
 }
 
 static struct event *server_catch(struct server *server, int signal_number,
@@ -311,6 +417,7 @@ enum result server_open(const struct server_options *options, struct server **op
     server->configuration = configuration_acquire(options->configuration);
     server->token = token_acquire(options->token);
     server->data_dir.lock = -1;
+    server->scheme = scheme_of(server->configuration, server->scheme_text);
     server->started_wall_us = clock_wall_us();
     server->gate.slots = client_slots_create();
     server->gate.tally = tally_create();
@@ -392,6 +499,8 @@ void server_close(struct server *server)
     flights_destroy(server->gate.flights);
     audit_close(server->gate.audit);
     settings_release(server->settings);
+    settings_release(server->next_settings);
+    configuration_release(server->next_configuration);
     for (size_t i = 0; i < server->listener_count; i++)
         listener_close(&server->listeners[i]);
     free(server->listeners);

@@ -4,13 +4,14 @@
 import csv
 import json
 import re
+import signal
 import subprocess
 import sys
 
 import jsonschema
 import pytest
 
-from gate import CHECKOUT, merged, postern
+from gate import CHECKOUT, is_hit, merged, postern, reply
 
 sys.path.insert(0, str(CHECKOUT / "tools"))
 
@@ -235,3 +236,51 @@ def test_at_github_nothing_is_superfluous_and_case_counts_for_nothing(tmp_path):
     assert "wider by     read_unmatched" in explained(config, "GET", "/user/emails")
     assert "=repos/octo/hello\n" in explained(config, "GET", "/repos/Octo/HELLO")
     assert "/repos/octo/hello/issues\n" in explained(config, "DELETE", "/repos/OCTO/Hello/issues/comments/5")
+
+
+# --- a preset that changes while answers are stored by it ---
+
+
+NARROW = {"kinds": {"profile": {}}, "reads": [{"path": "/profile/{profile}"}, {"path": "/list"}],
+          "writes": [{"methods": ["PUT"], "path": "/profile/{profile}", "changes": ["profile/{profile}"]}]}
+SHOWING = {**NARROW, "reads": [NARROW["reads"][0], {"path": "/list", "shows": ["data[].ID=>profile"]}]}
+
+
+@pytest.mark.parametrize("how", ["hup", "restart"])
+def test_what_was_stored_by_another_preset_is_forgotten(make_gate, raw_upstream, tmp_path, how):
+    """Its tags are not those that writes name by the new one."""
+    preset = tmp_path / "preset.json"
+    preset.write_text(json.dumps(NARROW))
+    raw_upstream.on("/list", reply(b'{"data": [{"ID": "7"}]}'))
+    gate = make_gate(raw_upstream, upstreams={"copernica": {
+        "preset": str(preset), "inject": {"header": "Authorization", "format": "Bearer %s"}}})
+    gate.warm("/list")
+    if how == "hup":
+        assert "are read again" in gate.hup()
+    else:
+        gate.restart()
+    assert is_hit(gate.get("/list")), "the same preset"
+    preset.write_text(json.dumps(SHOWING))
+    if how == "hup":
+        assert "a preset has changed" in gate.hup()
+    else:
+        gate.restart()
+    assert not is_hit(gate.get("/list"))
+    gate.warm("/list")
+    assert gate.put("/profile/7", json={}).status_code == 200
+    assert not is_hit(gate.get("/list")), "the new preset knows that it shows profile 7"
+
+
+def test_reloads_that_follow_each_other_closely_end_with_the_last(make_gate, raw_upstream, tmp_path):
+    preset = tmp_path / "preset.json"
+    preset.write_text(json.dumps(NARROW))
+    raw_upstream.on("/list", reply(b'{"data": [{"ID": "7"}]}'))
+    gate = make_gate(raw_upstream, upstreams={"copernica": {
+        "preset": str(preset), "inject": {"header": "Authorization", "format": "Bearer %s"}}})
+    for turn in range(20):
+        preset.write_text(json.dumps({**(SHOWING if turn % 2 else NARROW), "ignorable_parameters": [str(turn)]}))
+        gate.signal(signal.SIGHUP)
+    gate.hup()
+    gate.warm("/list")
+    assert gate.put("/profile/7", json={}).status_code == 200
+    assert not is_hit(gate.get("/list"))

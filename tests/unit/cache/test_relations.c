@@ -283,9 +283,12 @@ static void assert_ancestor(const struct relation *taught, int kind, const char 
 {
     cache_reader_reset(keeper.reader);
     const struct relations relations = cache_reader_relations(keeper.reader, keeper.account);
-    const struct bytes found =
-        relation_ancestor(&relations, &entities, taught, taught == NULL ? 0 : 1, kind,
-                          bytes_of_string(id), DATABASE, &keeper.arena);
+    const struct ancestry ancestry = {.relations = &relations,
+                                      .entities = &entities,
+                                      .taught = taught,
+                                      .taught_count = taught == NULL ? 0 : 1,
+                                      .arena = &keeper.arena};
+    const struct bytes found = relation_ancestor(&ancestry, kind, bytes_of_string(id), DATABASE);
 
     assert_string_equal(arena_copy(&keeper.arena, found).data, database);
 }
@@ -322,8 +325,12 @@ static void without_a_store_nothing_is_known(void **state)
 
     (void)state;
     assert_int_equal(relation_find(&none, BYTES("view/410"), BYTES("database")).length, 0);
-    const struct bytes found = relation_ancestor(&none, &entities, &taught, 1, VIEW, BYTES("410"),
-                                                 DATABASE, &keeper.arena);
+    const struct ancestry ancestry = {.relations = &none,
+                                      .entities = &entities,
+                                      .taught = &taught,
+                                      .taught_count = 1,
+                                      .arena = &keeper.arena};
+    const struct bytes found = relation_ancestor(&ancestry, VIEW, BYTES("410"), DATABASE);
     assert_true(bytes_equal(found, BYTES("99")));
 }
 
