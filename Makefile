@@ -172,7 +172,7 @@ clean:
 
 # --- bench: what the gate saves and what a hit costs; bench/ says how each is measured ---
 
-.PHONY: calls register bench syscalls
+.PHONY: calls register bench bench-invalidate syscalls
 calls: all | setup-calls
 	POSTERN=$(abspath $(BUILD))/postern $(PYTHON) bench/calls.py --strict
 
@@ -182,9 +182,16 @@ register: all | setup-register
 bench: all $(BUILD)/bench/loop | setup-bench
 	POSTERN=$(abspath $(BUILD))/postern $(PYTHON) bench/run.py --loop $(abspath $(BUILD))/bench/loop
 
+bench-invalidate: all $(BUILD)/bench/fill | setup-register
+	POSTERN=$(abspath $(BUILD))/postern $(PYTHON) bench/invalidate.py --strict --fill $(abspath $(BUILD))/bench/fill
+
 syscalls: all | setup-syscalls
 	POSTERN=$(abspath $(BUILD))/postern $(PYTHON) bench/syscalls.py
 
 $(BUILD)/bench/%: bench/%.c $(BUILD)/proxy/base/bytes.o $(BUILD)/settings | setup-build
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) $(CFLAGS_$(VARIANT)) $(filter %.c %.o,$^) -levent -o $@
+
+$(BUILD)/bench/fill: bench/fill.c $(LIBRARY) $(BUILD)/settings | setup-build
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) $(CFLAGS_$(VARIANT)) $< $(LIBRARY) $(LDLIBS) -o $@

@@ -1,8 +1,6 @@
 /* Tags from tokens. */
 #include "cache/naming.h"
 
-#include <assert.h>
-
 #include "cache/document.h"
 #include "http/uri.h"
 
@@ -150,8 +148,7 @@ static struct values values_of(struct changing *changing, const struct change_se
     case VALUE_HEADER:
         return value_of_header(changing, segment);
     }
-    assert(!"a value comes from somewhere");
-    return values;
+    return values_any(changing); /* no other source */
 }
 
 /* --- tokens --- */

@@ -200,7 +200,7 @@ static bool member_number(const cJSON *document, struct bytes name, double *numb
     const cJSON *member =
         name.length == 0 ? NULL : cJSON_GetObjectItemCaseSensitive(document, name.data);
 
-    if (!cJSON_IsNumber(member))
+    if (member == NULL || !cJSON_IsNumber(member))
         return false;
     *number = member->valuedouble;
     return true;
@@ -295,7 +295,7 @@ static int kind_of_member(const struct showing *showing, const struct shown_rule
                               ? NULL
                               : cJSON_GetObjectItemCaseSensitive(container, rule->kind_member.data);
 
-    return cJSON_IsString(member)
+    return member != NULL && cJSON_IsString(member)
                ? entities_kind(showing->entities, bytes_of_string(member->valuestring))
                : KIND_NONE;
 }

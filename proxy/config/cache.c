@@ -100,17 +100,6 @@ static void cache_stale(struct reader *reader, const cJSON *item, const struct m
     reader_warn(reader, item, "%s does nothing yet: a stale answer is never served", member->name);
 }
 
-static void cache_unmatched(struct reader *reader, const cJSON *item, const struct member *member,
-                            void *into)
-{
-    struct configuration *configuration = into;
-
-    reader_choice(reader, item, member, into);
-    if (configuration->unmatched_writes == UNMATCHED_PATH)
-        reader_warn(reader, item, "%s \"path\" does nothing yet: every write empties the account",
-                    member->name);
-}
-
 static const struct member cache_members[] = {
     {.name = "max_size",
      .read = reader_size,
@@ -132,7 +121,7 @@ static const struct member cache_members[] = {
      .offset = offsetof(struct configuration, stale_if_error_us)},
     {.name = "rules", .read = cache_rules},
     {.name = "unmatched_writes",
-     .read = cache_unmatched,
+     .read = reader_choice,
      .offset = offsetof(struct configuration, unmatched_writes),
      .words = unmatched},
 };

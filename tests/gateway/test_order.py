@@ -211,11 +211,13 @@ def test_rule_3_every_path_of_the_account_is_read_anew(make_gate, raw_upstream):
 
 def test_rule_3_unmatched_writes_path_names_what_is_above_and_below_too(make_gate, raw_upstream):
     State(raw_upstream)
-    gate = make_gate(raw_upstream, cache={"unmatched_writes": "path"})
-    for path in ("/a/b", "/a", "/a/b/c"):
+    gate = make_gate(raw_upstream, cache={"unmatched_writes": "path"}, upstreams={"copernica": {
+        "preset": None, "inject": {"header": "Authorization", "format": "Bearer %s"}}})
+    paths = ("/a/b", "/a", "/a/b/c", "/a/d", "/e")
+    for path in paths:
         warm(gate, path)
     assert gate.put("/a/b", json={}).status_code == 200
-    assert [value(gate, path) for path in ("/a/b", "/a", "/a/b/c")] == ["new"] * 3
+    assert [value(gate, path) for path in paths] == ["new"] * 3 + ["old"] * 2
 
 
 def test_rule_3_a_long_answer_is_invalidated_for_before_its_head_and_again_before_its_end(make_gate, raw_upstream):
