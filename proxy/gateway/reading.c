@@ -55,16 +55,6 @@ static const struct configuration *configuration_of(const struct reading *readin
 
 /* --- life --- */
 
-static struct fields fields_copy(struct arena *arena, const struct fields *from)
-{
-    struct fields copy = {0};
-
-    for (size_t i = 0; i < from->count; i++)
-        fields_add(&copy, arena, arena_copy(arena, from->lines[i].name),
-                   arena_copy(arena, from->lines[i].value));
-    return copy;
-}
-
 static struct reading *reading_create(struct exchange *exchange)
 {
     struct reading *reading = memory_take(1, sizeof(*reading));

@@ -391,11 +391,9 @@ static void writing_on_head(void *context, const struct response *head)
 {
     struct writing *writing = context;
 
-    writing->response = (struct response){.status = head->status, .body_bytes = head->body_bytes};
-    for (size_t i = 0; i < head->fields.count; i++)
-        fields_add(&writing->response.fields, &writing->arena,
-                   arena_copy(&writing->arena, head->fields.lines[i].name),
-                   arena_copy(&writing->arena, head->fields.lines[i].value));
+    writing->response = (struct response){.status = head->status,
+                                          .fields = fields_copy(&writing->arena, &head->fields),
+                                          .body_bytes = head->body_bytes};
     writing->has_response = true;
 }
 

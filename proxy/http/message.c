@@ -130,6 +130,16 @@ void fields_add(struct fields *fields, struct arena *arena, struct bytes name, s
     fields->lines[fields->count++] = (struct field){.name = name, .value = value};
 }
 
+struct fields fields_copy(struct arena *arena, const struct fields *from)
+{
+    struct fields copy = {0};
+
+    for (size_t i = 0; i < from->count; i++)
+        fields_add(&copy, arena, arena_copy(arena, from->lines[i].name),
+                   arena_copy(arena, from->lines[i].value));
+    return copy;
+}
+
 const struct field *fields_find(const struct fields *fields, struct bytes name)
 {
     for (size_t i = 0; i < fields->count; i++)

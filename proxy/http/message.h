@@ -59,6 +59,9 @@ struct fields {
 /* Appends a line; name and value are borrowed, not copied. */
 void fields_add(struct fields *fields, struct arena *arena, struct bytes name, struct bytes value);
 
+/* All lines with their bytes, in the arena. */
+struct fields fields_copy(struct arena *arena, const struct fields *from);
+
 /* The first line of that name, or NULL. */
 const struct field *fields_find(const struct fields *fields, struct bytes name);
 
