@@ -1,5 +1,5 @@
-# make · make run · make test · make lint · make asan · make tsan · make valgrind · make fuzz · make install
-# make calls · make bench · make syscalls
+# make · make run · make test · make test-long · make lint · make asan · make tsan · make valgrind · make fuzz · make install
+# make calls · make register · make bench · make bench-invalidate · make syscalls
 # One file, no recursion over folders; each variant's objects have a folder of their own under build/.
 # Whatever a target needs from Debian is installed first (as root), or named (as anybody else).
 
@@ -34,7 +34,7 @@ LIBRARY  := $(BUILD)/libpostern.a
 UNITS    := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/*/test_*.c))
 FUZZERS  := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 
-.PHONY: all run test unit units asan tsan mutants valgrind fuzz fuzz-run lint install clean always
+.PHONY: all run test test-long unit units asan tsan mutants valgrind fuzz fuzz-run lint install clean always
 all: $(BUILD)/postern
 
 $(BUILD)/postern: $(OBJECTS) $(LLHTTP)
@@ -80,6 +80,10 @@ unit: units
 
 test: all units | setup-test
 	POSTERN=$(CURDIR)/$(BUILD)/postern $(PYTHON) tests/run.py --gateway tests/gateway $(UNITS)
+
+# What takes a quarter of an hour: 10,000 random examples of writes and reads, other ones each time.
+test-long: all | setup-test
+	POSTERN=$(abspath $(BUILD))/postern POSTERN_EXAMPLES=10000 $(PYTHON) -m pytest -q -s tests/gateway/test_property.py
 
 asan tsan:
 	$(MAKE) VARIANT=$@ test
@@ -138,9 +142,10 @@ PACKAGES_lint     := clang clang-format clang-tidy python3 libcmocka-dev
 PACKAGES_valgrind := valgrind libcmocka-dev python3 libc6-dbg
 PACKAGES_calls    := python3
 PACKAGES_register := python3
+PACKAGES_invalidate := python3
 PACKAGES_bench    := wrk nginx-light haproxy python3
 PACKAGES_syscalls := wrk strace python3
-PURPOSES          := build test lint valgrind calls register bench syscalls
+PURPOSES          := build test lint valgrind calls register invalidate bench syscalls
 
 .PHONY: setup $(PURPOSES:%=setup-%)
 setup: $(PURPOSES:%=setup-%)
@@ -182,7 +187,7 @@ register: all | setup-register
 bench: all $(BUILD)/bench/loop | setup-bench
 	POSTERN=$(abspath $(BUILD))/postern $(PYTHON) bench/run.py --loop $(abspath $(BUILD))/bench/loop
 
-bench-invalidate: all $(BUILD)/bench/fill | setup-register
+bench-invalidate: all $(BUILD)/bench/fill | setup-invalidate
 	POSTERN=$(abspath $(BUILD))/postern $(PYTHON) bench/invalidate.py --strict --fill $(abspath $(BUILD))/bench/fill
 
 syscalls: all | setup-syscalls
