@@ -87,9 +87,24 @@ static bool is_media_type(struct bytes value, struct bytes wanted)
     return bytes_equal_nocase(bytes_trim(bytes_cut(&value, ';')), wanted);
 }
 
+/* The one Content-Type; NULL: none, or several, of which nobody knows which one counts. */
+static const struct field *only_type(const struct fields *fields)
+{
+    const struct field *type = NULL;
+
+    for (size_t i = 0; i < fields->count; i++) {
+        if (!bytes_equal_nocase(fields->lines[i].name, BYTES("Content-Type")))
+            continue;
+        if (type != NULL)
+            return NULL;
+        type = &fields->lines[i];
+    }
+    return type;
+}
+
 cJSON *document_of_request(const struct fields *fields, struct bytes body, struct arena *arena)
 {
-    const struct field *type = fields_find(fields, BYTES("Content-Type"));
+    const struct field *type = only_type(fields);
 
     if (body.data == NULL || fields_find(fields, BYTES("Content-Encoding")) != NULL)
         return NULL;

@@ -16,12 +16,20 @@ static struct values no_values(void)
 
 static void values_add(struct changing *changing, struct values *values, struct bytes text)
 {
-    if (values->list == NULL)
-        values->list = arena_take(changing->arena, CHANGED_VALUES_LIMIT * sizeof(text));
-    if (values->count == CHANGED_VALUES_LIMIT)
+    if (values->count == CHANGED_VALUES_LIMIT) {
         changing->is_too_much = true;
-    else
-        values->list[values->count++] = text;
+        return;
+    }
+    if (values->count == values->capacity) {
+        struct bytes *longer =
+            arena_take(changing->arena, (2 * values->capacity + 2) * sizeof(*longer));
+
+        if (values->count > 0)
+            memcpy(longer, values->list, values->count * sizeof(*longer));
+        values->list = longer;
+        values->capacity = 2 * values->capacity + 2;
+    }
+    values->list[values->count++] = text;
 }
 
 static struct values values_any(struct changing *changing)

@@ -16,7 +16,7 @@ enum { CHANGED_RULES_LIMIT = 16 /* of one path template and method */ };
 /* The texts that may stand at one place of a token. */
 struct values {
     struct bytes *list; /* in the arena */
-    size_t count;
+    size_t count, capacity;
 };
 
 struct changing {

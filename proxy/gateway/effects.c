@@ -21,12 +21,10 @@ static struct fields body_fields(const struct fields *from, struct arena *arena)
     const struct bytes names[] = {BYTES("Content-Type"), BYTES("Content-Encoding")};
     struct fields fields = {0};
 
-    for (size_t i = 0; i < ARRAY_LENGTH(names); i++) {
-        const struct field *field = fields_find(from, names[i]);
-
-        if (field != NULL)
-            fields_add(&fields, arena, names[i], arena_copy(arena, field->value));
-    }
+    for (size_t i = 0; i < from->count; i++)
+        for (size_t k = 0; k < ARRAY_LENGTH(names); k++)
+            if (bytes_equal_nocase(from->lines[i].name, names[k]))
+                fields_add(&fields, arena, names[k], arena_copy(arena, from->lines[i].value));
     return fields;
 }
 

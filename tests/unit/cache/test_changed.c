@@ -113,6 +113,19 @@ static void fields_that_are_not_known_narrow_nothing(void **state)
     assert_non_null(strstr(named("PUT /profile/7", FORM, "fields[b]=1&fields%5Bc%5D=2"), "#c "));
 }
 
+static void two_content_types_are_none(void **state)
+{
+    struct changed_question question = question_of("PUT /profile/7/fields", JSON, "{\"a\":1}");
+    struct fields both = fields_of("Content-Type", JSON);
+    struct changed changed;
+
+    (void)state;
+    fields_add(&both, &arena, BYTES("content-type"), BYTES("text/plain"));
+    question.request = &both;
+    changed_by_request(&question, &arena, &changed);
+    assert_null(strstr(texts_sorted(&arena, changed.texts, changed.tags.count), "#"));
+}
+
 static void a_name_in_place_of_an_id_may_be_any(void **state)
 {
     (void)state;
@@ -252,6 +265,7 @@ int main(void)
         cmocka_unit_test(a_write_that_no_rule_matches_names_the_account),
         cmocka_unit_test(changed_fields_narrow_lists),
         cmocka_unit_test(fields_that_are_not_known_narrow_nothing),
+        cmocka_unit_test(two_content_types_are_none),
         cmocka_unit_test(a_name_in_place_of_an_id_may_be_any),
         cmocka_unit_test(conditions_on_the_body),
         cmocka_unit_test(values_of_the_body),
