@@ -46,14 +46,25 @@ static void choose_rules(struct changing *changing)
     changing->rule_count = kept;
 }
 
+/* Where ids stand, as an answer at that path sees it. */
+static void place_by_read(struct changing *changing, const struct path_segments *segments)
+{
+    const struct read_rule *rule =
+        changing->entities == NULL ? NULL : entities_read_rule(changing->entities, segments);
+
+    place_path(changing->entities, changing->arena, rule == NULL ? NULL : &rule->path, segments,
+               &changing->path);
+}
+
 /* A write that no rule matches: "unmatched_writes". */
-static void name_unmatched(struct changing *changing)
+static void name_unmatched(struct changing *changing, const struct path_segments *segments)
 {
     changing->widened |= 1U << WIDENED_WRITE_UNMATCHED;
     if (!changing->question->unmatched_by_path) {
         tag_set_add_account(changing->tags);
         return;
     }
+    place_by_read(changing, segments);
     name_own_path(changing, BYTES("/"));
     for (; changing->path.count > 0; changing->path.count--)
         name_own_path(changing, BYTES("=")); /* itself, and each list above */
@@ -99,9 +110,7 @@ static void name_pointed(struct changing *changing, struct bytes field_name)
     if (path.length == 0)
         return;
     path_canonical(changing->entities, changing->arena, path, segments);
-    const struct read_rule *rule = entities_read_rule(changing->entities, segments);
-    place_path(changing->entities, changing->arena, rule == NULL ? NULL : &rule->path, segments,
-               &changing->path);
+    place_by_read(changing, segments);
     name_own_path(changing, BYTES("="));
 }
 
@@ -212,7 +221,7 @@ void changed_by_request(const struct changed_question *question, struct arena *a
     changed->entities =
         placed_entities(changing.entities, arena, &changing.path, &changed->entity_count);
     if (changing.rule_count == 0) {
-        name_unmatched(&changing);
+        name_unmatched(&changing, segments);
     } else {
         name_own_path(&changing, BYTES("="));
         name_rules(&changing, segments);
@@ -297,10 +306,7 @@ void changed_by_path(const struct changed_question *question, struct arena *aren
                                 .tags = &tags};
 
     path_canonical(changing.entities, arena, question->path, segments);
-    const struct read_rule *rule =
-        changing.entities == NULL ? NULL : entities_read_rule(changing.entities, segments);
-    place_path(changing.entities, arena, rule == NULL ? NULL : &rule->path, segments,
-               &changing.path);
+    place_by_read(&changing, segments);
     tag_set_init(&tags, arena, question->relations.account_tag);
     name_own_path(&changing, BYTES("/"));
     name_own_path(&changing, BYTES("="));

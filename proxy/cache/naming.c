@@ -197,6 +197,24 @@ static bool change_is_entity(const struct changing *changing, const struct chang
            KIND_NONE;
 }
 
+/* Each text with each value behind it. */
+static struct values values_joined(struct changing *changing, const struct values *texts,
+                                   const struct values *values)
+{
+    struct values longer = no_values();
+
+    for (size_t i = 0; i < texts->count; i++)
+        for (size_t k = 0; k < values->count; k++) {
+            const struct bytes parts[] = {texts->list[i],
+                                          texts->list[i].length > 0 ? BYTES("/") : BYTES(""),
+                                          values->list[k]};
+
+            values_add(changing, &longer,
+                       arena_join_all(changing->arena, parts, ARRAY_LENGTH(parts)));
+        }
+    return longer;
+}
+
 /* All texts of the token's path, one for each choice of its values; in `texts`. */
 static struct values change_paths(struct changing *changing, const struct change *change)
 {
@@ -205,17 +223,8 @@ static struct values change_paths(struct changing *changing, const struct change
     values_add(changing, &texts, BYTES(""));
     for (size_t i = 0; i < change->count; i++) {
         const struct values values = values_of(changing, &change->segments[i]);
-        struct values longer = no_values();
 
-        for (size_t k = 0; k < texts.count; k++)
-            for (size_t v = 0; v < values.count; v++) {
-                const struct bytes parts[] = {texts.list[k], i > 0 ? BYTES("/") : BYTES(""),
-                                              values.list[v]};
-
-                values_add(changing, &longer,
-                           arena_join_all(changing->arena, parts, ARRAY_LENGTH(parts)));
-            }
-        texts = longer;
+        texts = values_joined(changing, &texts, &values);
     }
     return texts;
 }
@@ -361,18 +370,21 @@ static struct values facets_of(struct changing *changing)
 
 void name_own_path(struct changing *changing, struct bytes mark)
 {
-    struct values paths = no_values();
-    struct bytes parts[2 * PATH_SEGMENTS_LIMIT];
-    size_t used = 0;
+    const struct placed_path *path = &changing->path;
+    struct values texts = no_values();
 
-    for (size_t i = 0; i < changing->path.count; i++) {
-        if (i > 0)
-            parts[used++] = BYTES("/");
-        parts[used++] =
-            id_is_known(changing->path.segments[i]) ? changing->path.segments[i] : BYTES("*");
+    values_add(changing, &texts, BYTES(""));
+    for (size_t i = 0; i < path->count; i++) {
+        const struct bytes segment = path->segments[i];
+        struct values values = no_values();
+
+        if (path->kinds[i] == KIND_NONE)
+            values_add(changing, &values, segment);
+        else
+            values = id_is_known(segment) ? values_of_id(changing, segment) : values_any(changing);
+        texts = values_joined(changing, &texts, &values);
     }
-    values_add(changing, &paths, arena_join_all(changing->arena, parts, used));
-    name_paths(changing, mark, &paths);
+    name_paths(changing, mark, &texts);
 }
 
 void name_rule(struct changing *changing, const struct write_rule *rule,

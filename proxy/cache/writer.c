@@ -10,6 +10,7 @@
  */
 #include <assert.h>
 #include <errno.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -351,9 +352,14 @@ static bool writer_is_free(struct cache *cache)
     return is_free;
 }
 
-/* What can wait, in small steps. */
+/*
+ * What can wait, in small steps, each behind whoever else has something to do: the worker that the
+ * last letters woke may be waiting for this very core, and would wait for some milliseconds.
+ */
 static void writer_tidy(struct cache *cache, bool idle)
 {
+    if (cache->sweeping || cache->sweeps > 0)
+        (void)sched_yield(); /* cannot fail on Linux */
     if (idle && cache->sweeping)
         writer_sweep_accounts(cache);
     if (cache->sweeps > 0 && writer_is_free(cache))

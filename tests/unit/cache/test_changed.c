@@ -66,7 +66,8 @@ static void a_write_that_no_rule_matches_names_the_account(void **state)
     (void)state;
     assert_string_equal(named("PATCH /profile/7", JSON, "{}"), "! account");
     assert_string_equal(named("PUT /profile/7/unheard", JSON, "{}"), "! account");
-    assert_string_equal(named("DELETE /database/31", NULL, ""), "! =database/31 account");
+    assert_string_equal(named("DELETE /database/31", NULL, ""),
+                        "! =database/31 =database/? account");
 
     struct changed_question question = question_of("PUT /a/b", NULL, "");
     struct changed changed;
@@ -81,20 +82,22 @@ static void changed_fields_narrow_lists(void **state)
     const char *const narrow = "! /database/*/profiles#! /database/*/profiles#country "
                                "/database/*/profiles#modified /profile/7/fields "
                                "/profile/?/fields /view/*/profiles =profile/7 =profile/7/fields "
-                               "=profile/?";
+                               "=profile/? =profile/?/fields";
 
     (void)state;
     assert_string_equal(named("PUT /profile/7/fields", JSON, "{\"Country\":\"NL\"}"), narrow);
     assert_string_equal(named("POST /profile/7/fields/x", FORM, "country=NL"),
                         "! /database/*/profiles#! /database/*/profiles#country "
                         "/database/*/profiles#modified /profile/7/fields /profile/?/fields "
-                        "/view/*/profiles =profile/7 =profile/7/fields/x =profile/?");
+                        "/view/*/profiles =profile/7 =profile/7/fields/x =profile/? "
+                        "=profile/?/fields/x");
 }
 
 static void fields_that_are_not_known_narrow_nothing(void **state)
 {
     const char *const wide = "! /database/*/profiles /profile/7/fields /profile/?/fields "
-                             "/view/*/profiles =profile/7 =profile/7/fields =profile/?";
+                             "/view/*/profiles =profile/7 =profile/7/fields =profile/? "
+                             "=profile/?/fields";
     const struct {
         const char *type, *body;
     } rows[] = {
@@ -153,15 +156,16 @@ static void conditions_on_the_body(void **state)
 static void values_of_the_body(void **state)
 {
     (void)state;
-    assert_string_equal(named("DELETE /database/31/profiles", JSON, "{\"profiles\":[\"7\",8]}"),
-                        "! /profile/7 /profile/8 /profile/? =database/31/profiles =profile/7 "
-                        "=profile/8 =profile/?");
+    assert_string_equal(
+        named("DELETE /database/31/profiles", JSON, "{\"profiles\":[\"7\",8]}"),
+        "! /profile/7 /profile/8 /profile/? =database/31/profiles =database/?/profiles "
+        "=profile/7 =profile/8 =profile/?");
     assert_string_equal(named("DELETE /database/31/profiles", JSON, "{\"profiles\":[\"x\"]}"),
-                        "! /profile/* =database/31/profiles =profile/*");
+                        "! /profile/* =database/31/profiles =database/?/profiles =profile/*");
     assert_string_equal(named("DELETE /database/31/profiles", JSON, "{}"),
-                        "! /profile/* =database/31/profiles =profile/*");
+                        "! /profile/* =database/31/profiles =database/?/profiles =profile/*");
     assert_string_equal(named("DELETE /database/31/profiles", JSON, "{\"profiles\":[]}"),
-                        "! =database/31/profiles");
+                        "! =database/31/profiles =database/?/profiles");
 }
 
 static struct changed answered(const char *request, const struct fields *answer)
@@ -184,7 +188,7 @@ static void an_answer_tells_more(void **state)
     (void)state;
     assert_string_equal(texts_sorted(&arena, changed.texts, changed.tags.count),
                         "! /database/31/profiles /database/?/profiles /profile/77 "
-                        "=database/31/profiles =profile/77");
+                        "=database/31/profiles =database/?/profiles =profile/77");
     assert_int_equal(changed.relation_count, 1);
     assert_true(bytes_equal(changed.relations[0].child, BYTES("profile/77")));
     assert_true(bytes_equal(changed.relations[0].parent_id, BYTES("31")));
@@ -203,11 +207,12 @@ static void what_the_answer_did_not_tell_may_be_any(void **state)
 
     (void)state;
     assert_string_equal(named("POST /database/31/copy", NULL, ""),
-                        "! /databases =database/31/copy");
-    assert_string_equal(texts_sorted(&arena, changed.texts, changed.tags.count),
-                        "! /databases =database/31/copy @view/*@database/32 @view/*@database/?");
+                        "! /databases =database/31/copy =database/?/copy");
+    assert_string_equal(
+        texts_sorted(&arena, changed.texts, changed.tags.count),
+        "! /databases =database/31/copy =database/?/copy @view/*@database/32 @view/*@database/?");
     assert_int_equal(changed.settle_us, INT64_C(300000000));
-    const char *const any = "! /databases /view/* =database/31/copy =view/*";
+    const char *const any = "! /databases /view/* =database/31/copy =database/?/copy =view/*";
     changed = answered("POST /database/31/copy", &none);
     assert_string_equal(texts_sorted(&arena, changed.texts, changed.tags.count), any);
     changed = answered("POST /database/31/copy", NULL);
