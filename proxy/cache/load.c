@@ -106,6 +106,8 @@ void load_entries(struct cache *cache)
         mdb_cursor_close(cursor);
     }
     found_hand_over(&found, &cache->evict);
+    cache->entries = cache->evict.entry_count;
+    cache->held_bytes = cache->evict.held_bytes;
     arena_finish(&arena);
     mdb_txn_abort(txn);
 }
