@@ -158,6 +158,7 @@ class Check:
         self.gate = None  # None: it is down
         self.is_killed = False
         self.is_up = asyncio.Event()
+        self.clock_offset = time.time() - time.monotonic()
 
     def next_value(self):
         self.number += 1
@@ -176,12 +177,21 @@ class Check:
             self.is_up.set()
 
     def tidy(self, names):
-        """Registers of many writes cost time."""
-        for name in names:
+        """Registers of many writes cost time. Where views lag, old ones may yet be asked for."""
+        for name in names if self.lag_s == 0 else ():
             register = self.oracle.registers[name]
             if len(register.writes) > FORGET_AT and not register.lost:
-                oldest = min(self.reading.values(), default=math.inf)
-                register.forget(min(oldest, self.oracle.now()) - 10 * (self.lag_s + self.settle_s))
+                register.forget(min(self.reading.values(), default=self.oracle.now()))
+
+    def history(self, profile, reading):
+        """The last writes to a profile, in milliseconds from when a read was sent to their own sending and
+        answer, for whoever looks for the reason."""
+        writes = [f"{(sent - reading.sent) * 1000:.0f}..{(answered - reading.sent) * 1000:.0f}"
+                  for sent, answered in self.writes_to[profile][-5:]]
+        drift = time.time() - time.monotonic() - self.clock_offset
+        return (f" (writes to {profile}: {', '.join(writes)} ms; it must be as of "
+                f"{(self.settled(profile, reading.sent) - reading.sent) * 1000:.0f} ms; the clock was set by "
+                f"{drift * 1000:.0f} ms since the start)")
 
     def settled(self, profile, sent):
         """The moment whose state a view must show of a profile at least, to a read that was sent then:
@@ -270,18 +280,22 @@ class Worker:
         """A list of those that are INSIDE: the others need a reason to be left out."""
         for profile in self.world.members[database] - shown:
             then = reading if settled is None else reading._replace(sent=settled(profile))
-            self.oracle.may_leave_out(
-                {("profile", profile, "firstname"): lambda value: not value.startswith(INSIDE)}, then)
+            self.may_leave_out(profile, lambda value: not value.startswith(INSIDE), then, reading)
+
+    def may_leave_out(self, profile, is_reason, then, reading):
+        before = len(self.oracle.stale)
+        self.oracle.may_leave_out({("profile", profile, "firstname"): is_reason}, then)
+        if len(self.oracle.stale) > before:
+            self.oracle.stale[then] += self.check.history(profile, reading)
 
     def see_view_members(self, database, shown, reading):
         def settled(profile):
             return self.check.settled(profile, reading.sent)
 
         self.see_members(database, shown, reading, settled)
-        for profile in shown:  # "leaves out" what is shown wrongly: then everything must have been outside
-            self.oracle.may_leave_out(
-                {("profile", profile, "firstname"): lambda value: value.startswith(INSIDE)},
-                reading._replace(sent=settled(profile)))
+        for profile in shown:  # "leaves out" is said of what is shown wrongly, too
+            self.may_leave_out(profile, lambda value: value.startswith(INSIDE),
+                               reading._replace(sent=settled(profile)), reading)
 
     async def read_profile(self):
         profile = self.draw(self.world.profiles)
