@@ -39,6 +39,8 @@ FIELDS = {
 
 REMOVES = {"/profile/{profile}", "/subprofile/{subprofile}"}
 
+LISTED = r"(database|collection)/[^/]+/(profiles|subprofiles)"
+
 # What a write that may move something says of it when it leaves it where it is.
 STAYS = ("name", "description", "archived")
 
@@ -143,6 +145,9 @@ def writes_of(table):
         if only:
             write["only"] = only[0]
         add(write["changes"], (with_names(change, names) for change in changes))
+        # A list of ids may be filtered as the list beside it is, and may show none of what has changed.
+        add(write["changes"], [change + "ids" for change in (found.removesuffix("s") for found in write["changes"]
+                                                             if re.fullmatch(LISTED, found))])
         created = [token.split("=>")[1] for token in shown if token.startswith("header:X-Created=>")]
         if created or path in CREATES:
             write["creates"] = created[0] if created else CREATES[path]

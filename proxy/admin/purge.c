@@ -100,8 +100,10 @@ struct purging *purge_begin(const struct purge_asker *asker, const struct api_pu
 
         if (!account_is_new(purging, account))
             continue;
+        const uint64_t begun = cache_now(gate->cache);
         const struct relations relations = cache_reader_relations(asker->reader, account);
         struct purging_job *job = purging_add(purging, asker->server, account);
+        job->job.begun = begun;
         job->job.tags =
             purge_tags(purging, settings->configuration->upstreams[i].preset, &relations, wanted);
     }

@@ -167,9 +167,11 @@ struct cache_job {
 
     /* INTENT, CLEAR, INVALIDATE */
     struct tags tags;
-    uint64_t intent_number;         /* 0: none */
-    bool keeps_intent;              /* INVALIDATE: another one follows */
-    int64_t quarantine_us;          /* INVALIDATE: rules 8 and 9; 0: none */
+    uint64_t intent_number; /* 0: none */
+    bool keeps_intent;      /* INVALIDATE: another one follows */
+    int64_t quarantine_us;  /* INVALIDATE: rules 8 and 9; 0: none */
+    bool outdates_tags; /* INVALIDATE of every account: tags will be made otherwise, so quarantines
+                           of tags become the accounts' */
     const struct relation *forgets; /* INVALIDATE: relations that may not hold any more */
     size_t forget_count;
     struct cache_cause cause; /* INVALIDATE */

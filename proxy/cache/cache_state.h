@@ -50,10 +50,12 @@ struct cache {
     bool sweeping;      /* entries of emptied accounts are still to be deleted */
     size_t sweeps;      /* of tags, that are not over */
     struct sweep_place sweep_place;
-    int64_t sweeps_paused_until_us;  /* after a failed one: no room */
-    int64_t quarantine_ends_wall_us; /* when to look for ended ones; INT64_MAX: never */
-    bool has_moved;                  /* a store saw a relation change: to be published */
-    struct gone *gone;               /* of the invalidations that are under way */
+    int64_t sweeps_paused_until_us;   /* after a failed one: no room */
+    int64_t quarantine_ends_wall_us;  /* when to look for ended ones; INT64_MAX: never */
+    int64_t quarantine_ended_wall_us; /* of those that are removed: what was asked for before may
+                                         have been asked for in one */
+    bool has_moved;                   /* a store saw a relation change: to be published */
+    struct gone *gone;                /* of the invalidations that are under way */
     size_t gone_count, gone_capacity;
     struct recall recall;
     int64_t stores_paused_until_us; /* after a failed store: no room */

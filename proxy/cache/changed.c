@@ -85,17 +85,26 @@ static struct bytes pointed_path(const struct changing *changing, struct bytes u
     const struct preset *preset = changing->question->preset;
     const struct target_rules rules = {0};
     const size_t scheme = bytes_find(url, BYTES("://"));
+    struct bytes base = changing->question->path;
     struct target target;
 
-    if (scheme < bytes_index(url, '/')) {
-        url = bytes_from(url, scheme + 3);
+    if (scheme < bytes_index(url, '/'))
+        url = bytes_from(url, scheme + 1);
+    if (bytes_starts_with(url, BYTES("//"))) {
+        url = bytes_from(url, 2);
         url = bytes_from(url, bytes_index(url, '/'));
+    } else if (!bytes_starts_with(url, BYTES("/"))) { /* RFC 3986 §5.2: beside the request's path */
+        if (url.length > 0 && url.data[0] != '?')
+            while (base.length > 0 && base.data[base.length - 1] != '/')
+                base.length--;
+        url = arena_join(changing->arena, base, url);
     }
     url = bytes_slice(url, 0, bytes_index(url, '#'));
     if (target_normalise(changing->arena, url, &rules, &target) != RESULT_OK)
         return BYTES("");
-    return target_without_prefix(target.path, preset->version_prefixes,
-                                 preset->version_prefix_count);
+    return preset == NULL ? target.path
+                          : target_without_prefix(target.path, preset->version_prefixes,
+                                                  preset->version_prefix_count);
 }
 
 /* RFC 9111 §4.4: exactly what Location and Content-Location point at. */
@@ -117,8 +126,9 @@ static void name_pointed(struct changing *changing, struct bytes field_name)
 /* What was created may have been asked for before; and it belongs to what the path names. */
 static void name_created(struct changing *changing, struct changed *changed)
 {
-    const struct write_rule *rule = changing->rules[0];
-    const struct field *field = fields_find(changing->answer, changing->entities->created_field);
+    const struct write_rule *rule = changing->rule_count == 0 ? NULL : changing->rules[0];
+    const struct field *field =
+        rule == NULL ? NULL : fields_find(changing->answer, changing->entities->created_field);
 
     if (field == NULL || rule->creates == KIND_NONE)
         return;
@@ -186,7 +196,7 @@ static void changing_begin(struct changing *changing, struct path_segments *segm
     const struct bytes everything = BYTES("!");
 
     path_canonical(changing->entities, changing->arena, question->path, segments);
-    if (changing->entities != NULL && !segments->too_many)
+    if (changing->entities != NULL && !segments->is_odd)
         changing->rule_count = entities_write_rules(changing->entities, question->method, segments,
                                                     changing->rules, CHANGED_RULES_LIMIT);
     if (changing->rule_count == CHANGED_RULES_LIMIT)
@@ -257,8 +267,8 @@ void changed_by_answer(const struct changed_question *question, const struct fie
                                 .is_answered = true,
                                 .tags = &tags};
 
-    if (changing.entities == NULL || changed->rule == NULL)
-        return; /* the account, or the path by the operator's choice */
+    if (changed->rule == NULL && !question->unmatched_by_path)
+        return; /* the account is named */
     changing_begin(&changing, segments);
     add_named(&tags, changed);
     name_rules(&changing, segments);
@@ -283,9 +293,9 @@ bool changed_reads_body(const struct preset *preset, struct bytes method, struct
         return false;
     arena_init(&arena, 4096);
     path_canonical(entities, &arena, path, &segments);
-    const size_t count = segments.too_many ? 0
-                                           : entities_write_rules(entities, method, &segments,
-                                                                  rules, CHANGED_RULES_LIMIT);
+    const size_t count = segments.is_odd ? 0
+                                         : entities_write_rules(entities, method, &segments, rules,
+                                                                CHANGED_RULES_LIMIT);
     for (size_t i = 0; i < count; i++) {
         reads |= rules[i]->only != NULL || rules[i]->fields != NULL;
         for (size_t k = 0; k < rules[i]->change_count; k++)
@@ -314,42 +324,82 @@ void changed_by_path(const struct changed_question *question, struct arena *aren
     tell(&changing, changed);
 }
 
+/* The rule's path with the entity at its last id: where others stand, any may. RESULT_MISSING: that
+ * is no id of this kind. */
+static enum result path_of_entity(const struct write_rule *rule, int kind, struct bytes id,
+                                  struct path_segments *segments)
+{
+    size_t last = rule->path.count;
+
+    *segments = (struct path_segments){.count = rule->path.count};
+    for (size_t i = 0; i < rule->path.count; i++) {
+        const struct segment *segment = &rule->path.segments[i];
+
+        /* an empty id is that of no kind: it is not known */
+        segments->list[i] = segment->kind != KIND_NONE ? BYTES("") : segment->text;
+        if (segment->kind != KIND_NONE)
+            last = i;
+    }
+    if (last == rule->path.count || rule->path.segments[last].kind != kind)
+        return RESULT_MISSING;
+    segments->list[last] = id;
+    return RESULT_OK;
+}
+
+/* All that writes do which are about the entity. */
+static size_t name_writes_of(struct changing *changing, int kind, struct bytes id)
+{
+    size_t found = 0;
+
+    for (size_t i = 0; i < changing->entities->write_count; i++) {
+        const struct write_rule *rule = &changing->entities->writes[i];
+        struct path_segments segments;
+
+        if (path_of_entity(rule, kind, id, &segments) != RESULT_OK)
+            continue;
+        found++;
+        changing->is_answered = false;
+        name_rule(changing, rule, &segments);
+        changing->is_answered = true;
+        name_rule(changing, rule, &segments);
+    }
+    return found;
+}
+
 enum result changed_by_entity(const struct changed_question *question, struct bytes entity,
                               struct arena *arena, struct changed *changed)
 {
-    static const char *const methods[] = {"PUT", "DELETE"};
-    const struct entities *entities = entities_of(question->preset);
-    size_t slash = entity.length;
+    const struct bytes everything = BYTES("!");
+    const struct bytes marks[] = {BYTES("/"), BYTES("="), BYTES("~")};
     struct tag_set tags;
+    struct changing changing = {.question = question,
+                                .entities = entities_of(question->preset),
+                                .arena = arena,
+                                .tags = &tags};
+    size_t slash = entity.length;
 
     while (slash > 0 && entity.data[slash - 1] != '/')
         slash--;
-    if (entities == NULL || slash == 0 ||
-        entities_kind(entities, bytes_slice(entity, 0, slash - 1)) == KIND_NONE)
+    const int kind = changing.entities == NULL || slash == 0
+                         ? KIND_NONE
+                         : entities_kind(changing.entities, bytes_slice(entity, 0, slash - 1));
+    if (kind == KIND_NONE)
+        return RESULT_INVALID;
+    const struct bytes id =
+        id_text(&changing.entities->kinds[kind], arena, bytes_from(entity, slash));
+    if (!id_is_known(id))
         return RESULT_INVALID;
     tag_set_init(&tags, arena, question->relations.account_tag);
     *changed = (struct changed){.settle_us = -1};
-    for (size_t i = 0; i < ARRAY_LENGTH(methods); i++) {
-        struct changed_question one = *question;
-        struct changed part;
-
-        one.method = bytes_of_string(methods[i]);
-        one.path = arena_join(arena, BYTES("/"), entity);
-        one.body = (struct bytes){0};
-        changed_by_request(&one, arena, &part);
-        changed->widened |= part.widened;
-        if (part.rule != NULL)
-            add_named(&tags, &part);
-    }
-    for (size_t i = 0; i < 3; i++) {
-        const struct bytes parts[] = {i == 0   ? BYTES("/")
-                                      : i == 1 ? BYTES("=")
-                                               : BYTES("~"),
-                                      entity};
+    tag_set_add(&tags, &everything, 1);
+    if (name_writes_of(&changing, kind, id) == 0)
+        tag_set_add_account(&tags); /* nobody knows what hangs on it */
+    for (size_t i = 0; i < 2 * ARRAY_LENGTH(marks); i++) {
+        const struct bytes parts[] = {marks[i / 2], changing.entities->kinds[kind].name, BYTES("/"),
+                                      i % 2 == 0 ? id : BYTES("?")};
 
         tag_set_add(&tags, parts, ARRAY_LENGTH(parts));
     }
-    changed->tags = tag_set_tags(&tags);
-    changed->texts = tags.texts;
+    tell(&changing, changed);
     return RESULT_OK;
 }

@@ -117,7 +117,7 @@ static enum result change_accept(struct cache *cache, MDB_txn *txn, struct cache
     bool is_quarantined;
 
     if (atomic_load_explicit(&account->unusable, memory_order_relaxed) ||
-        account->moved > job->begun ||
+        account->moved > job->begun || job->begun_wall_us < cache->quarantine_ended_wall_us ||
         (!order_is_current(&cache->order, job->entry.tags, job->begun) && !is_broken("4")))
         return RESULT_REFUSED;
     const enum result result =

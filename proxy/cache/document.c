@@ -1,19 +1,98 @@
 /* Reading bodies: cJSON, with what it takes too lightly looked at first. */
 #include "cache/document.h"
 
+#include <stdlib.h>
+
+#include "base/hash.h"
+#include "base/memory.h"
 #include "http/uri.h"
 
-enum { DOCUMENT_FORM_MEMBERS = 1000 };
+enum {
+    DOCUMENT_FORM_MEMBERS = 1000,
+    DOCUMENT_VALUES_LIMIT = 256 * 1024,
+    DOCUMENT_DOUBLES_LIMIT = 64, /* of one object's members: those that come again */
+};
 
 /* Beyond it a double does not hold every whole number. */
 #define DOCUMENT_WHOLE_LIMIT (INT64_C(1) << 53)
+
+/* cJSON takes some 64 bytes for each value, and most have a comma behind them. */
+static bool has_few_values(struct bytes text)
+{
+    size_t commas = 0;
+
+    for (size_t i = 0; i < text.length; i++)
+        commas += text.data[i] == ',';
+    return commas <= DOCUMENT_VALUES_LIMIT;
+}
+
+/* How many members of an object, of at most `room`, have the name of an earlier one. */
+static size_t count_doubles(const cJSON *object, uint64_t *slots, size_t room)
+{
+    const cJSON *member;
+    size_t doubles = 0;
+
+    memset(slots, 0, room * sizeof(slots[0]));
+    cJSON_ArrayForEach(member, object)
+    {
+        const struct bytes name = bytes_of_string(member->string);
+        const uint64_t hash = hash_of(name).low | 1;
+        size_t at = (size_t)(hash >> 1) & (room - 1);
+
+        while (slots[at] != 0 && slots[at] != hash)
+            at = (at + 1) & (room - 1);
+        doubles += slots[at] == hash;
+        slots[at] = hash;
+    }
+    return doubles;
+}
+
+/* Members that come again and again would be looked for again and again. */
+static bool object_is_tame(const cJSON *object)
+{
+    const size_t count = (size_t)cJSON_GetArraySize(object);
+    size_t room = 2;
+
+    if (count <= DOCUMENT_DOUBLES_LIMIT)
+        return true;
+    while (room < 2 * count)
+        room *= 2;
+    uint64_t *slots = memory_take(room, sizeof(slots[0]));
+    const bool is_tame = count_doubles(object, slots, room) <= DOCUMENT_DOUBLES_LIMIT;
+    free(slots);
+    return is_tame;
+}
+
+/* The value after this one in the document, NULL: it was the last. cJSON keeps no way up: `above`
+ * is the way down to it, of CJSON_NESTING_LIMIT. */
+static const cJSON *value_next(const cJSON *value, const cJSON **above, size_t *depth)
+{
+    if (value->child != NULL) {
+        above[(*depth)++] = value;
+        return value->child;
+    }
+    while (value != NULL && value->next == NULL)
+        value = *depth > 0 ? above[--*depth] : NULL;
+    return value == NULL ? NULL : value->next;
+}
+
+static bool document_is_tame(const cJSON *document)
+{
+    const cJSON *above[CJSON_NESTING_LIMIT + 1];
+    size_t depth = 0;
+
+    for (const cJSON *value = document; value != NULL; value = value_next(value, above, &depth))
+        if (cJSON_IsObject(value) && !object_is_tame(value))
+            return false;
+    return true;
+}
 
 cJSON *document_read(struct bytes text)
 {
     const char *end = NULL;
 
     /* cJSON cuts a string at an escaped NUL */
-    if (text.data == NULL || text.length > DOCUMENT_LIMIT_BYTES ||
+    if (text.data == NULL || text.length > DOCUMENT_LIMIT_BYTES || !has_few_values(text) ||
         bytes_find(text, BYTES("\\u0000")) < text.length)
         return NULL;
     cJSON *document = cJSON_ParseWithLengthOpts(text.data, text.length, &end, false);
@@ -24,7 +103,10 @@ cJSON *document_read(struct bytes text)
             cJSON_Delete(document);
             return NULL;
         }
-    return document;
+    if (document_is_tame(document))
+        return document;
+    cJSON_Delete(document);
+    return NULL;
 }
 
 static bool is_plain_name(struct bytes name)

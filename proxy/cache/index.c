@@ -226,6 +226,23 @@ enum result quarantine_put(const struct store *store, MDB_txn *txn, uint64_t tag
     return number_raise(txn, store->quarantines, &row, QUARANTINES_LIMIT);
 }
 
+int64_t quarantine_last(const struct store *store, MDB_txn *txn)
+{
+    MDB_cursor *cursor;
+    MDB_val key, value;
+    int64_t last = 0, until;
+
+    if (mdb_cursor_open(txn, store->quarantines, &cursor) != 0)
+        return 0;
+    while (mdb_cursor_get(cursor, &key, &value, MDB_NEXT) == 0)
+        if (value.mv_size == sizeof(until)) {
+            memcpy(&until, value.mv_data, sizeof(until));
+            last = until > last ? until : last;
+        }
+    mdb_cursor_close(cursor);
+    return last;
+}
+
 enum result quarantine_holds(const struct store *store, MDB_txn *txn, struct tags tags,
                              int64_t begun_wall_us, bool *holds)
 {
@@ -246,30 +263,35 @@ enum result quarantine_holds(const struct store *store, MDB_txn *txn, struct tag
 enum { ENDED_AT_ONCE = 256 };
 
 enum result quarantine_end(const struct store *store, MDB_txn *txn, int64_t wall_us,
-                           int64_t *next_wall_us)
+                           struct quarantine_ends *ends)
 {
     uint64_t ended[ENDED_AT_ONCE];
     MDB_cursor *cursor;
     MDB_val key, value;
     struct tag_number row;
     size_t count = 0;
-    int64_t next = INT64_MAX;
     enum result result = store_result(mdb_cursor_open(txn, store->quarantines, &cursor));
 
+    *ends = (struct quarantine_ends){.next_wall_us = INT64_MAX};
     if (result != RESULT_OK)
         return result;
     while (count < ENDED_AT_ONCE && result == RESULT_OK &&
            mdb_cursor_get(cursor, &key, &value, MDB_NEXT) == 0) {
         result = number_of_row(key, value, &row);
-        if (result == RESULT_OK && (int64_t)row.number <= wall_us)
+        if (result != RESULT_OK)
+            break;
+        const int64_t until = (int64_t)row.number;
+        if (until <= wall_us) {
             ended[count++] = row.tag;
-        else if (result == RESULT_OK && (int64_t)row.number < next)
-            next = (int64_t)row.number;
+            ends->last_wall_us = until > ends->last_wall_us ? until : ends->last_wall_us;
+        } else if (until < ends->next_wall_us) {
+            ends->next_wall_us = until;
+        }
     }
     mdb_cursor_close(cursor);
     for (size_t i = 0; i < count && result == RESULT_OK; i++)
         result = store_delete(txn, store->quarantines, bytes_of_tag(&ended[i]));
-    if (result == RESULT_OK)
-        *next_wall_us = count == ENDED_AT_ONCE ? wall_us : next; /* there may be more */
+    if (count == ENDED_AT_ONCE)
+        ends->next_wall_us = wall_us; /* there may be more */
     return result;
 }

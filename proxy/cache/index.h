@@ -81,13 +81,21 @@ MUST_USE enum result sweeps_remove(const struct store *store, MDB_txn *txn, uint
 MUST_USE enum result quarantine_put(const struct store *store, MDB_txn *txn, uint64_t tag,
                                     int64_t until_wall_us);
 
+/* The latest end of all; 0: there is none. */
+int64_t quarantine_last(const struct store *store, MDB_txn *txn);
+
 /* Whether what was asked for at that moment was asked for in a quarantine of one of the tags. */
 MUST_USE enum result quarantine_holds(const struct store *store, MDB_txn *txn, struct tags tags,
                                       int64_t begun_wall_us, bool *holds);
 
-/* Removes those that have ended. *next: when the next one of the others ends; INT64_MAX: there is
- * none. */
+/* When quarantines ended and will. */
+struct quarantine_ends {
+    int64_t last_wall_us; /* of those that were removed; 0: none was */
+    int64_t next_wall_us; /* of the others; INT64_MAX: there is none */
+};
+
+/* Removes those that have ended. A fetch that was begun before the last end may still come. */
 MUST_USE enum result quarantine_end(const struct store *store, MDB_txn *txn, int64_t wall_us,
-                                    int64_t *next_wall_us);
+                                    struct quarantine_ends *ends);
 
 #endif

@@ -40,6 +40,8 @@ enum result change_empty_account(struct cache *cache, MDB_txn *txn, struct accou
 
     if (result != RESULT_OK)
         return result;
+    account->moved =
+        order_now(&cache->order) + 1; /* what writes under way named may rest on them */
     account->emptied_serial = cache->serial;
     account->living_count = 0;
     cache->sweeping = true;
@@ -201,6 +203,17 @@ static enum result quarantine_tags(struct cache *cache, MDB_txn *txn, const stru
 
 /* --- relations --- */
 
+/* All relations are lost: what writes that are under way named may rest on them. */
+static void note_loss(struct cache *cache)
+{
+    const struct cache_job all = {.kind = CACHE_INVALIDATE};
+
+    for (struct account *account = accounts_first(cache, &all); account != NULL;
+         account = account->next)
+        account->moved = order_now(&cache->order) + 1;
+    cache->has_moved = true;
+}
+
 /*
  * While a write of the account that may have moved anything may still land, nothing is learned; but
  * what is known and does not hold is seen.
@@ -212,9 +225,14 @@ enum result change_learn(struct cache *cache, MDB_txn *txn, const struct cache_j
         .store = &cache->store, .txn = txn, .account_tag = account->tag};
     const int64_t wall_us = job->kind == CACHE_STORE ? job->begun_wall_us : clock_wall_us();
     const bool learns = wall_us >= account->quarantine_until_wall_us;
+    bool dropped = false;
     enum result result = RESULT_OK;
 
     *moved = false;
+    if (job->relation_count > 0 && learns)
+        result = relations_bound(&relations, &dropped);
+    if (dropped)
+        note_loss(cache);
     for (size_t i = 0; i < job->relation_count && result == RESULT_OK; i++) {
         const struct relation *relation = &job->relations[i];
         const struct bytes known =
@@ -312,6 +330,8 @@ static enum result invalidate_account(struct cache *cache, MDB_txn *txn, struct 
 
     if (wholly && job->quarantine_us > 0)
         account_quarantine(account, clock_wall_us() + job->quarantine_us);
+    if (job->outdates_tags)
+        account_quarantine(account, quarantine_last(&cache->store, txn));
     if (wholly)
         order_stamp(&cache->order, own);
     if (wholly)

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "cache/changes.h"
+#include "cache/index.h"
 
 static const char scheme_name[] = "identity/" CACHE_SCHEME_NAME;
 
@@ -164,31 +165,13 @@ static enum result carry_out_intents(struct cache *cache, MDB_txn *txn)
     return result == RESULT_OK ? store_result(mdb_drop(txn, cache->store.intents, 0)) : result;
 }
 
-/* The latest end of all quarantines of tags; 0: there is none. */
-static int64_t load_last_quarantine(const struct cache *cache, MDB_txn *txn)
-{
-    MDB_cursor *cursor;
-    MDB_val key, value;
-    int64_t last = 0, until;
-
-    if (mdb_cursor_open(txn, cache->store.quarantines, &cursor) != 0)
-        return 0;
-    while (mdb_cursor_get(cursor, &key, &value, MDB_NEXT) == 0)
-        if (value.mv_size == sizeof(until)) {
-            memcpy(&until, value.mv_data, sizeof(until));
-            last = until > last ? until : last;
-        }
-    mdb_cursor_close(cursor);
-    return last;
-}
-
 /* Tags that were made otherwise are not those that writes name now: what carries them goes, and
  * what was in quarantine by them puts the accounts there. */
 static enum result load_change_scheme(struct cache *cache, MDB_txn *txn, struct bytes scheme)
 {
     const MDB_dbi made_by_it[] = {cache->store.entries, cache->store.tags, cache->store.sweeps,
                                   cache->store.relations};
-    const int64_t until = load_last_quarantine(cache, txn);
+    const int64_t until = quarantine_last(&cache->store, txn);
     enum result result = RESULT_OK;
 
     load_accounts(cache, txn);

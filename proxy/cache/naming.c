@@ -317,7 +317,10 @@ static void name_fields(void *context, const struct document_place *place)
         char *lower = arena_take(naming->changing->arena, length + 1);
 
         for (size_t i = 0; i < length; i++) {
-            naming->failed |= (unsigned char)member->string[i] >= 0x80;
+            const unsigned char byte = (unsigned char)member->string[i];
+
+            /* what shown.c reads as an operator, or not at all */
+            naming->failed |= byte < ' ' || byte >= 0x7f || memchr("=!<>~", byte, 5) != NULL;
             lower[i] = bytes_lower(member->string[i]);
         }
         naming->failed |= naming->values.count >= CHANGED_FIELDS_LIMIT;

@@ -145,16 +145,18 @@ struct bytes relation_ancestor(const struct ancestry *ancestry, int kind, struct
 
 /* --- the writer's --- */
 
-static enum result relations_bound(const struct relations *relations)
+enum result relations_bound(const struct relations *relations, bool *dropped)
 {
     MDB_stat stat;
     const int code = mdb_stat(relations->txn, relations->store->relations, &stat);
 
+    *dropped = false;
     if (code != 0)
         return store_result(code);
     if ((stat.ms_branch_pages + stat.ms_leaf_pages) * (uint64_t)stat.ms_psize <=
         relations->store->relation_limit_bytes)
         return RESULT_OK;
+    *dropped = true;
     return store_result(mdb_drop(relations->txn, relations->store->relations, 0));
 }
 
@@ -162,7 +164,6 @@ enum result relation_learn(const struct relations *relations, const struct relat
                            bool *changed)
 {
     const struct bytes known = relation_find(relations, relation->child, relation->parent_kind);
-    enum result result;
 
     *changed = false;
     if (known.length > 0 && bytes_equal(known, relation->parent_id))
@@ -171,9 +172,6 @@ enum result relation_learn(const struct relations *relations, const struct relat
     if (relation->child.length == 0 || relation->parent_id.length == 0 ||
         relation->parent_id.length > KIND_ID_LIMIT)
         return relation_forget(relations, relation);
-    result = relations_bound(relations);
-    if (result != RESULT_OK)
-        return result;
     const struct relation_row row = {.generation = generation_of(relations),
                                      .id = relation->parent_id};
     return row_put(relations, relation->child, relation->parent_kind, &row);

@@ -41,10 +41,12 @@ struct ancestry {
 struct bytes relation_ancestor(const struct ancestry *ancestry, int kind, struct bytes id,
                                int ancestor);
 
-/*
- * Writer: notes a fact. *changed: another parent was known before; the caller then empties the
- * account. All are forgotten where they have become too many for their share of the map.
- */
+/* Writer: forgets all relations of all accounts where they have become too many for their share of
+ * the map. */
+MUST_USE enum result relations_bound(const struct relations *relations, bool *dropped);
+
+/* Writer: notes a fact. *changed: another parent was known before; the caller then empties the
+ * account. */
 MUST_USE enum result relation_learn(const struct relations *relations,
                                     const struct relation *relation, bool *changed);
 

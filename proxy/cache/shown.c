@@ -21,6 +21,9 @@ struct showing {
     struct placed_path path;
     struct relation *relations;
     size_t relation_count, relation_capacity;
+    const cJSON *container;            /* whose parents were found last … */
+    const struct shown_rule *identity; /* … for that rule */
+    struct bytes parents[KIND_PARENTS_LIMIT];
     size_t looks_back; /* at so many of the relations that were taught last */
     unsigned widened;
 };
@@ -146,19 +149,26 @@ static void add_facet(struct showing *showing, struct bytes name)
                      arena_join_all(showing->arena, parts, ARRAY_LENGTH(parts)));
 }
 
+/* "!": control characters may be trimmed, other alphabets folded, and a number may be a field's id.
+ */
 static struct bytes lower_field(struct arena *arena, struct bytes name)
 {
     char *lower = arena_take(arena, name.length + 1);
+    size_t digits = 0;
 
     for (size_t i = 0; i < name.length; i++) {
-        if ((unsigned char)name.data[i] >= 0x80)
-            return BYTES("!"); /* who knows how the upstream folds its case */
+        const unsigned char byte = (unsigned char)name.data[i];
+
+        if (byte < ' ' || byte >= 0x7f)
+            return BYTES("!");
+        digits += byte >= '0' && byte <= '9';
         lower[i] = bytes_lower(name.data[i]);
     }
-    return name.length == 0 ? BYTES("!") : bytes_of(lower, name.length);
+    return digits == name.length ? BYTES("!") : bytes_of(lower, name.length);
 }
 
-/* "country==NL" looks at country. */
+/* "country==NL" looks at country. (A write to a field whose name holds such a byte names all
+ * lists.) */
 static struct bytes filtered_field(struct arena *arena, struct bytes filter)
 {
     for (size_t i = 0; i < filter.length; i++)
@@ -265,6 +275,20 @@ static struct bytes parent_of_item(struct showing *showing, const struct shown_r
     return id;
 }
 
+/* Once for an object, however often it says who it is. */
+static void find_parents(struct showing *showing, const struct shown_rule *rule,
+                         const cJSON *container)
+{
+    const struct kind *kind = &showing->entities->kinds[rule->kind];
+
+    if (container != NULL && container == showing->container && rule == showing->identity)
+        return;
+    showing->container = container;
+    showing->identity = rule;
+    for (size_t i = 0; i < kind->parent_count; i++)
+        showing->parents[i] = parent_of_item(showing, rule, container, kind->parents[i]);
+}
+
 static void show_identity(struct showing *showing, const struct shown_rule *rule,
                           const struct document_place *place)
 {
@@ -278,13 +302,10 @@ static void show_identity(struct showing *showing, const struct shown_rule *rule
     tag_set_add(&showing->tags, parts, ARRAY_LENGTH(parts));
     tag_set_add(&showing->tags, any, ARRAY_LENGTH(any));
     const struct bytes child = arena_join_all(showing->arena, parts + 1, 3);
-    for (size_t i = 0; i < kind->parent_count && id_is_known(id); i++) {
-        const struct bytes parent =
-            parent_of_item(showing, rule, place->container, kind->parents[i]);
-
-        if (parent.length > 0 && id_is_known(parent))
-            teach(showing, child, kind->parents[i], parent);
-    }
+    find_parents(showing, rule, place->container);
+    for (size_t i = 0; i < kind->parent_count && id_is_known(id); i++)
+        if (showing->parents[i].length > 0 && id_is_known(showing->parents[i]))
+            teach(showing, child, kind->parents[i], showing->parents[i]);
     add_ats(showing, arena_join_all(showing->arena, any + 1, 2), false, rule->kind, id);
 }
 
@@ -323,6 +344,8 @@ static void show_value(void *context, const struct document_place *place)
 {
     const struct item *item = context;
 
+    if (item->showing->tags.is_full)
+        return; /* it is widened anyway */
     if (item->rule->identity && item->rule->kind != KIND_NONE)
         show_identity(item->showing, item->rule, place);
     else
@@ -375,7 +398,7 @@ static void add_all(struct showing *showing, const struct path_segments *segment
         add_body(showing);
     showing->looks_back = SIZE_MAX;
     add_path(showing, &showing->path);
-    if (segments->too_many || (showing->entities != NULL && rule == NULL))
+    if (segments->is_odd || (showing->entities != NULL && rule == NULL))
         widen(showing, WIDENED_READ_UNMATCHED);
     if (rule == NULL)
         return;
@@ -397,7 +420,7 @@ void shown_by_answer(const struct shown_question *question, struct arena *arena,
     struct path_segments *segments = arena_take(arena, sizeof(*segments));
 
     path_canonical(showing.entities, arena, question->path, segments);
-    if (showing.entities != NULL && !segments->too_many)
+    if (showing.entities != NULL && !segments->is_odd)
         showing.rule = entities_read_rule(showing.entities, segments);
     tag_set_init(&showing.tags, arena, question->relations.account_tag);
     tag_set_add_account(&showing.tags);
@@ -407,6 +430,7 @@ void shown_by_answer(const struct shown_question *question, struct arena *arena,
 
         tag_set_init(&showing.tags, arena, tag);
         tag_set_add_account(&showing.tags);
+        showing.relation_count = 0;
         add_path(&showing, &showing.path);
         widen(&showing, WIDENED_TOO_MANY_TAGS);
     }

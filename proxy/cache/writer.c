@@ -332,16 +332,18 @@ static void writer_sweep_tags(struct cache *cache)
 static void writer_end_quarantines(struct cache *cache)
 {
     const int64_t wall_us = clock_wall_us();
-    int64_t next_wall_us;
+    struct quarantine_ends ends;
     MDB_txn *txn;
 
     if (wall_us < cache->quarantine_ends_wall_us || writer_begin(cache, &txn) != RESULT_OK)
         return;
     cache->quarantine_ends_wall_us = wall_us + WRITER_QUARANTINES_US;
-    const enum result result = quarantine_end(&cache->store, txn, wall_us, &next_wall_us);
-    if (writer_commit(cache, txn, result) == RESULT_OK &&
-        next_wall_us > cache->quarantine_ends_wall_us)
-        cache->quarantine_ends_wall_us = next_wall_us;
+    if (writer_commit(cache, txn, quarantine_end(&cache->store, txn, wall_us, &ends)) != RESULT_OK)
+        return;
+    if (ends.last_wall_us > cache->quarantine_ended_wall_us)
+        cache->quarantine_ended_wall_us = ends.last_wall_us;
+    if (ends.next_wall_us > cache->quarantine_ends_wall_us)
+        cache->quarantine_ends_wall_us = ends.next_wall_us;
 }
 
 static bool writer_is_free(struct cache *cache)

@@ -59,6 +59,13 @@ static struct bytes prefix_put(struct arena *arena, struct bytes to, struct byte
     return arena_join_all(arena, parts, count);
 }
 
+/* "%2F", "%5C": an upstream that decodes it sees another path. */
+static bool has_encoded_slash(struct bytes segment)
+{
+    return bytes_find(segment, BYTES("%2F")) < segment.length ||
+           bytes_find(segment, BYTES("%5C")) < segment.length;
+}
+
 void path_canonical(const struct entities *entities, struct arena *arena, struct bytes plain_path,
                     struct path_segments *path)
 {
@@ -79,13 +86,15 @@ void path_canonical(const struct entities *entities, struct arena *arena, struct
     path->count = 0;
     while (text.length > 0 && path->count < PATH_SEGMENTS_LIMIT)
         path->list[path->count++] = bytes_cut(&text, '/');
-    path->too_many = text.length > 0;
+    path->is_odd = text.length > 0;
+    for (size_t i = 0; i < path->count; i++)
+        path->is_odd |= has_encoded_slash(path->list[i]);
 }
 
 static unsigned template_fit(const struct entities *entities, const struct path_template *template,
                              const struct path_segments *path)
 {
-    const bool whole = template->count == path->count && !path->too_many;
+    const bool whole = template->count == path->count && !path->is_odd;
     unsigned literals = 0;
 
     if (template->count > path->count || template->count == 0)

@@ -180,7 +180,7 @@ enum { PATH_SEGMENTS_LIMIT = 64, EQUIVALENT_STARS_LIMIT = 4 };
 struct path_segments {
     struct bytes list[PATH_SEGMENTS_LIMIT];
     size_t count;
-    bool too_many; /* the list holds the first ones */
+    bool is_odd; /* more segments than fit, or one with an encoded slash: no rule fits it */
 };
 
 /* The canonical form of a path without version prefix, in the arena. `entities` may be NULL. */

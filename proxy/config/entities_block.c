@@ -450,6 +450,15 @@ static void reads_check_twice(struct reader *reader, const cJSON *item,
                          entities->reads[i].path.text.data);
 }
 
+/* An identity of that kind, or of any (KIND_NONE). */
+static bool list_shows(const struct read_rule *read, int kind)
+{
+    for (size_t i = 0; i < read->shown_count; i++)
+        if (read->shown[i].identity && (kind == KIND_NONE || read->shown[i].kind == kind))
+            return true;
+    return false;
+}
+
 void block_reads(struct reader *reader, const cJSON *item, const struct member *member, void *into)
 {
     struct preset_draft *draft = into;
@@ -467,6 +476,10 @@ void block_reads(struct reader *reader, const cJSON *item, const struct member *
             continue;
         reads_check_twice(reader, reader_member(element, "path"), &draft->entities,
                           &drafts->read.path);
+        if (drafts->read.list != NULL && !list_shows(&drafts->read, KIND_NONE))
+            reader_fault(reader, reader_member(element, "list"),
+                         "is of no use without an identity in \"shows\", such as "
+                         "\"data[].ID=>profile\": a list goes by what it holds");
         if (drafts->read.path.count > 0 && (drafts->ttl_us != -1 || !drafts->store))
             read_add_cache_rules(reader, draft, drafts);
         rules[draft->entities.read_count++] = drafts->read;
@@ -526,12 +539,27 @@ static bool change_is_of_list(const struct change *change, const struct read_rul
     return true;
 }
 
-static bool change_is_narrowed(const struct entities *entities, const struct change *change)
+/* Where the path's last entity stands; the count of segments: it has none. */
+static size_t last_entity(const struct path_template *path)
 {
+    size_t last = path->count;
+
+    for (size_t i = 0; i < path->count; i++)
+        if (path->segments[i].kind != KIND_NONE)
+            last = i;
+    return last;
+}
+
+/* A list is narrowed by writes of the entities that it shows. */
+static bool change_is_narrowed(const struct entities *entities, const struct change *change,
+                               const struct path_template *path)
+{
+    const size_t last = last_entity(path);
     bool narrowed = false;
 
-    for (size_t i = 0; i < entities->read_count && !change->account; i++)
-        narrowed |= change_is_of_list(change, &entities->reads[i]);
+    for (size_t i = 0; i < entities->read_count && !change->account && last < path->count; i++)
+        narrowed |= change_is_of_list(change, &entities->reads[i]) &&
+                    list_shows(&entities->reads[i], path->segments[last].kind);
     return narrowed;
 }
 
@@ -557,7 +585,8 @@ static void write_changes(struct reader *reader, const cJSON *item, const struct
             reader_fault(reader, element, "\"%.100s\": %s", text, error.text);
             continue;
         }
-        change->narrowed = change_is_narrowed(draft->notation->entities, change);
+        change->narrowed =
+            change_is_narrowed(draft->notation->entities, change, &draft->write.path);
         draft->write.change_count++;
     }
 }
@@ -603,12 +632,10 @@ static void write_flag(struct reader *reader, const cJSON *item, const struct me
                        void *into)
 {
     struct rule_draft *draft = into;
-    bool has_entity = false;
+    const struct path_template *path = &draft->write.path;
 
     reader_flag(reader, item, member, into);
-    for (size_t i = 0; i < draft->write.path.count; i++)
-        has_entity |= draft->write.path.segments[i].kind != KIND_NONE;
-    if (!has_entity && draft->write.path.count > 0)
+    if (last_entity(path) == path->count && path->count > 0)
         reader_fault(reader, item,
                      "speaks of the path's last entity, but the path has no "
                      "placeholder that bears the name of a kind");
@@ -670,6 +697,35 @@ static void writes_check_twice(struct reader *reader, const cJSON *item,
     }
 }
 
+/* Whether a change names the path's last entity by itself: "=profile/{profile}" or without "=". */
+static bool change_names_entity(const struct change *change, const struct path_template *path)
+{
+    const size_t last = last_entity(path);
+
+    if (change->account)
+        return true;
+    return !change->reference && change->at_kind == KIND_NONE && change->count > 0 &&
+           last < path->count && change->segments[change->count - 1].source == VALUE_PATH &&
+           change->segments[change->count - 1].position == last;
+}
+
+/* A list that is narrowed is dropped by the entity that it holds: that must be named. */
+static void write_check_narrowed(struct reader *reader, const cJSON *item,
+                                 const struct write_rule *write)
+{
+    bool is_narrowed = false, is_named = false;
+
+    for (size_t i = 0; i < write->change_count; i++) {
+        is_narrowed |= write->changes[i].narrowed;
+        is_named |= change_names_entity(&write->changes[i], &write->path);
+    }
+    if ((write->fields != NULL || write->removes) && is_narrowed && !is_named)
+        reader_fault(
+            reader, item,
+            "leaves out the path's last entity, by which lists go that hold it: add it, as "
+            "in \"=profile/{profile}\"");
+}
+
 void block_writes(struct reader *reader, const cJSON *item, const struct member *member, void *into)
 {
     struct preset_draft *draft = into;
@@ -688,6 +744,7 @@ void block_writes(struct reader *reader, const cJSON *item, const struct member 
             continue;
         one.write.text = write_text(&reader->configuration->arena, &one.write);
         writes_check_twice(reader, reader_member(element, "path"), &draft->entities, &one.write);
+        write_check_narrowed(reader, reader_member(element, "changes"), &one.write);
         rules[draft->entities.write_count++] = one.write;
     }
 }

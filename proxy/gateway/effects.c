@@ -34,7 +34,7 @@ void effects_begin(struct effects *effects, struct exchange *exchange, struct by
     struct worker *worker = exchange->worker;
     struct fields *fields = arena_take(arena, sizeof(*fields));
 
-    *fields = body_fields(&exchange->request->fields, arena);
+    *fields = body_fields(&exchange->sent, arena);
     effects->arena = arena;
     effects->question = (struct changed_question){
         .preset = exchange->upstream->upstream.config->preset,
@@ -69,7 +69,7 @@ void effects_add_answer(struct effects *effects, struct worker *worker, const st
 {
     const unsigned before = effects->changed.widened;
 
-    if (effects->is_answered || effects->changed.rule == NULL)
+    if (effects->is_answered || effects->changed.tags.count == 0)
         return;
     effects->is_answered = true;
     changed_by_answer(&effects->question, answer, effects->arena, &effects->changed);

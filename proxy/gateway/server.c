@@ -316,6 +316,7 @@ static void server_post_scheme(struct server *server, enum cache_job_kind kind,
     *job = (struct cache_job){.letter = {.deliver = deliver},
                               .mailbox = server->mailbox,
                               .kind = kind,
+                              .outdates_tags = kind == CACHE_INVALIDATE,
                               .cause = {.rule = BYTES("preset changed")}};
     job->entry.vary = BYTES(CACHE_SCHEME_NAME);
     job->entry.key = server->scheme;

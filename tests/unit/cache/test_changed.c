@@ -238,9 +238,11 @@ static void changes_elsewhere_name_all_that_writes_of_the_entity_do(void **state
 
     (void)state;
     assert_int_equal(changed_by_entity(&question, BYTES("profile/7"), &arena, &changed), RESULT_OK);
-    assert_string_equal(texts_sorted(&arena, changed.texts, changed.tags.count),
-                        "! /database/*/profiles /database/*/profiles#- /profile/7 /profile/? "
-                        "=profile/7 =profile/? ~profile/7 ~profile/?");
+    assert_string_equal(
+        texts_sorted(&arena, changed.texts, changed.tags.count),
+        "! /database/*/profiles /database/*/profiles#- /profile/7 /profile/7/fields "
+        "/profile/? /profile/?/fields /view/*/profiles "
+        "=profile/7 =profile/? ~profile/7 ~profile/?");
     assert_int_equal(changed_by_entity(&question, BYTES("profle/7"), &arena, &changed),
                      RESULT_INVALID);
     assert_int_equal(changed_by_entity(&question, BYTES("profile"), &arena, &changed),
