@@ -137,7 +137,8 @@ lint-tidy: | setup-build setup-lint
 
 PACKAGES_build    := gcc libc6-dev libevent-dev node-llhttp libcurl4-openssl-dev liblmdb-dev libcjson-dev libssl-dev \
                      libxxhash-dev zlib1g-dev
-PACKAGES_test     := libcmocka-dev python3 python3-pytest python3-httpx python3-hypothesis python3-jsonschema curl procps
+PACKAGES_test     := libcmocka-dev python3 python3-pytest python3-pytest-xdist \
+                     python3-httpx python3-hypothesis python3-jsonschema curl procps
 PACKAGES_lint     := clang clang-format clang-tidy python3 libcmocka-dev
 PACKAGES_valgrind := valgrind libcmocka-dev python3 libc6-dbg
 PACKAGES_calls    := python3

@@ -60,7 +60,9 @@ def run_gateway(folder):
     """The counts of a pytest run by its JUnit report, which is there even where pytest stops early."""
     with tempfile.TemporaryDirectory() as scratch:
         report = pathlib.Path(scratch) / "report.xml"
-        status = subprocess.run([sys.executable, "-m", "pytest", "-q", "--junitxml", str(report), folder]).returncode
+        # The tests of a file stay together: they share what runs for them.
+        status = subprocess.run([sys.executable, "-m", "pytest", "-q", "-n", str(PARALLEL), "--dist", "loadfile",
+                                 "--junitxml", str(report), folder]).returncode
         counts = [0, 0, 0]
         if report.exists():
             for suite in xml.etree.ElementTree.parse(report).getroot().iter("testsuite"):

@@ -321,6 +321,7 @@ def test_a_validated_answer_has_a_new_age(make_gate, raw_upstream):
     raw_upstream.on("/thing", script)
     gate = make_gate(raw_upstream)
     gate.get("/thing")
+    settled(gate)
     assert int(stale_answer(gate, "/thing").headers["age"]) < 200
     assert int(stored(gate, "/thing").headers["age"]) < 200
 

@@ -92,14 +92,15 @@ def test_rule_2_the_intent_stands_before_the_write_is_sent(make_gate, raw_upstre
 
     def on_write(state, call):
         call.body
-        seen["intents"] = gate.metric("postern_intents")
+        until(lambda: gate.metric("postern_intents") == 1, "the intent")
+        seen["intents"] = 1
         call.reply()
 
     State(raw_upstream, on_write)
     gate = make_gate(raw_upstream)
     assert gate.put("/thing", json={}).status_code == 200
     assert seen["intents"] == 1
-    assert gate.metric("postern_intents") == 0, "and it goes with the invalidation"
+    until(lambda: gate.metric("postern_intents") == 0, "it goes with the invalidation")
 
 
 def test_rule_2_a_write_that_cannot_be_put_on_record_is_refused_and_not_sent(make_gate, raw_upstream):
