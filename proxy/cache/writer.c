@@ -90,6 +90,7 @@ static void writer_do_notes(struct cache *cache, struct cache_job *jobs)
     }
     if (result != RESULT_OK)
         cache->next_intent = intent_before;
+    writer_count(cache);
     jobs_reply(jobs, result);
 }
 
@@ -185,6 +186,7 @@ static void writer_do_invalidations(struct cache *cache, struct cache_job *jobs)
     }
     if (!is_broken("publish"))
         writer_publish(cache, jobs);
+    writer_count(cache); /* who is answered finds it counted */
     jobs_reply(jobs, result);
 }
 
