@@ -114,11 +114,12 @@ static enum result change_put_entry(struct cache *cache, MDB_txn *txn, struct ac
 static enum result change_accept(struct cache *cache, MDB_txn *txn, struct cache_job *job)
 {
     const struct account *account = job->account;
+    const bool is_overtaken = account->moved > job->begun ||
+                              !order_is_current(&cache->order, job->entry.tags, job->begun);
     bool is_quarantined;
 
     if (atomic_load_explicit(&account->unusable, memory_order_relaxed) ||
-        account->moved > job->begun || job->begun_wall_us < cache->quarantine_ended_wall_us ||
-        (!order_is_current(&cache->order, job->entry.tags, job->begun) && !is_broken("4")))
+        job->begun_wall_us < cache->quarantine_ended_wall_us || (is_overtaken && !is_broken("4")))
         return RESULT_REFUSED;
     const enum result result =
         quarantine_holds(&cache->store, txn, job->entry.tags, job->begun_wall_us, &is_quarantined);
