@@ -586,7 +586,7 @@ def row(result):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n", maxsplit=1)[0])
     parser.add_argument("--operations", type=int, default=100000, metavar="N",
-                        help="of each kind, half of them in each of its rows; 100000")
+                        help="of each row; 100000")
     parser.add_argument("--kind", action="append", choices=["plain", "killed", "lagging"],
                         help="can be repeated; all three")
     parser.add_argument("--writes", type=int, action="append", metavar="PERCENT",
@@ -601,7 +601,7 @@ def main():
         for kind in kinds:
             for percent in percents:
                 result = run(pathlib.Path(directory) / f"{kind}{percent}",
-                             options.operations // len(percents), options.seed, percent, kind)
+                             options.operations, options.seed, percent, kind)
                 print(row(result), flush=True)
                 for what, lines in (("stale", result.stale.values()), ("failed", result.failures)):
                     for line in list(lines)[:SHOWN]:
