@@ -203,26 +203,27 @@ static void write_cache(struct server *server, struct buffer *text)
                  flights_count(gate->flights));
 }
 
+static void write_rule(struct buffer *text, const char *name, const char *rule, uint64_t count)
+{
+    buffer_format(text, "%s{rule=\"", name);
+    json_escape(text, bytes_of_string(rule));
+    buffer_format(text, "\"} %llu\n", (unsigned long long)count);
+}
+
 static void write_rules(struct server *server, struct buffer *text)
 {
+    static const char invalidated[] = "postern_rule_invalidations_total";
+    static const char went[] = "postern_rule_entries_gone_total";
     struct tally *tally = server_gate(server)->tally;
     const char *rule;
     uint64_t invalidations, gone;
 
-    write_head(text, "postern_rule_invalidations_total", "counter",
-               "Invalidations by the preset's rule.");
-    for (size_t i = 0; tally_read(tally, i, &rule, &invalidations, &gone); i++) {
-        buffer_format(text, "postern_rule_invalidations_total{rule=\"");
-        json_escape(text, bytes_of_string(rule));
-        buffer_format(text, "\"} %llu\n", (unsigned long long)invalidations);
-    }
-    write_head(text, "postern_rule_entries_gone_total", "counter",
-               "Stored responses that went by it.");
-    for (size_t i = 0; tally_read(tally, i, &rule, &invalidations, &gone); i++) {
-        buffer_format(text, "postern_rule_entries_gone_total{rule=\"");
-        json_escape(text, bytes_of_string(rule));
-        buffer_format(text, "\"} %llu\n", (unsigned long long)gone);
-    }
+    write_head(text, invalidated, "counter", "Invalidations by the preset's rule.");
+    for (size_t i = 0; tally_read(tally, i, &rule, &invalidations, &gone); i++)
+        write_rule(text, invalidated, rule, invalidations);
+    write_head(text, went, "counter", "Stored responses that went by it.");
+    for (size_t i = 0; tally_read(tally, i, &rule, &invalidations, &gone); i++)
+        write_rule(text, went, rule, gone);
     write_head(text, "postern_widened_total", "counter",
                "Reads and writes that are treated more widely than need be, by reason.");
     for (size_t why = 0; why < WIDENINGS; why++)

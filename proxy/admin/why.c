@@ -103,14 +103,6 @@ static void tell_stored(struct asking *asking, const struct entry *entry)
     (void)cJSON_AddNumberToObject(asking->told, "tag_count", (double)entry->tags.count);
 }
 
-static bool tags_hold(struct tags tags, uint64_t hash)
-{
-    for (size_t i = 0; i < tags.count; i++)
-        if (tags.hashes[i] == hash)
-            return true;
-    return false;
-}
-
 /* The texts of those that are among `held`, but not among `told` already. */
 static void tell_tags(struct asking *asking, const struct shown *shown, struct tags held,
                       struct tags told)
@@ -120,7 +112,7 @@ static void tell_tags(struct asking *asking, const struct shown *shown, struct t
     if (tags == NULL)
         tags = cJSON_AddArrayToObject(asking->told, "tags");
     for (size_t i = 0; i < shown->tags.count; i++)
-        if (tags_hold(held, shown->tags.hashes[i]) && !tags_hold(told, shown->tags.hashes[i]))
+        if (tags_have(held, shown->tags.hashes[i]) && !tags_have(told, shown->tags.hashes[i]))
             (void)cJSON_AddItemToArray(
                 tags, cJSON_CreateString(arena_copy(&asking->arena, shown->texts[i]).data));
 }

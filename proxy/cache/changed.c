@@ -196,7 +196,7 @@ static void changing_begin(struct changing *changing, struct path_segments *segm
     const struct bytes everything = BYTES("!");
 
     path_canonical(changing->entities, changing->arena, question->path, segments);
-    if (changing->entities != NULL && !segments->is_odd)
+    if (changing->entities != NULL)
         changing->rule_count = entities_write_rules(changing->entities, question->method, segments,
                                                     changing->rules, CHANGED_RULES_LIMIT);
     if (changing->rule_count == CHANGED_RULES_LIMIT)
@@ -216,15 +216,21 @@ static const struct entities *entities_of(const struct preset *preset)
     return preset == NULL ? NULL : preset->entities;
 }
 
+static struct changing changing_of(const struct changed_question *question, struct arena *arena,
+                                   struct tag_set *tags)
+{
+    return (struct changing){.question = question,
+                             .entities = entities_of(question->preset),
+                             .arena = arena,
+                             .tags = tags};
+}
+
 void changed_by_request(const struct changed_question *question, struct arena *arena,
                         struct changed *changed)
 {
     struct tag_set tags;
     struct path_segments *segments = arena_take(arena, sizeof(*segments));
-    struct changing changing = {.question = question,
-                                .entities = entities_of(question->preset),
-                                .arena = arena,
-                                .tags = &tags};
+    struct changing changing = changing_of(question, arena, &tags);
 
     *changed = (struct changed){.settle_us = -1};
     changing_begin(&changing, segments);
@@ -260,13 +266,10 @@ void changed_by_answer(const struct changed_question *question, const struct fie
 {
     struct tag_set tags;
     struct path_segments *segments = arena_take(arena, sizeof(*segments));
-    struct changing changing = {.question = question,
-                                .entities = entities_of(question->preset),
-                                .arena = arena,
-                                .answer = answer,
-                                .is_answered = true,
-                                .tags = &tags};
+    struct changing changing = changing_of(question, arena, &tags);
 
+    changing.answer = answer;
+    changing.is_answered = true;
     if (changed->rule == NULL && !question->unmatched_by_path)
         return; /* the account is named */
     changing_begin(&changing, segments);
@@ -293,9 +296,8 @@ bool changed_reads_body(const struct preset *preset, struct bytes method, struct
         return false;
     arena_init(&arena, 4096);
     path_canonical(entities, &arena, path, &segments);
-    const size_t count = segments.is_odd ? 0
-                                         : entities_write_rules(entities, method, &segments, rules,
-                                                                CHANGED_RULES_LIMIT);
+    const size_t count =
+        entities_write_rules(entities, method, &segments, rules, CHANGED_RULES_LIMIT);
     for (size_t i = 0; i < count; i++) {
         reads |= rules[i]->only != NULL || rules[i]->fields != NULL;
         for (size_t k = 0; k < rules[i]->change_count; k++)
@@ -310,10 +312,7 @@ void changed_by_path(const struct changed_question *question, struct arena *aren
 {
     struct tag_set tags;
     struct path_segments *segments = arena_take(arena, sizeof(*segments));
-    struct changing changing = {.question = question,
-                                .entities = entities_of(question->preset),
-                                .arena = arena,
-                                .tags = &tags};
+    struct changing changing = changing_of(question, arena, &tags);
 
     path_canonical(changing.entities, arena, question->path, segments);
     place_by_read(&changing, segments);
@@ -372,10 +371,7 @@ enum result changed_by_entity(const struct changed_question *question, struct by
     const struct bytes everything = BYTES("!");
     const struct bytes marks[] = {BYTES("/"), BYTES("="), BYTES("~")};
     struct tag_set tags;
-    struct changing changing = {.question = question,
-                                .entities = entities_of(question->preset),
-                                .arena = arena,
-                                .tags = &tags};
+    struct changing changing = changing_of(question, arena, &tags);
     size_t slash = entity.length;
 
     while (slash > 0 && entity.data[slash - 1] != '/')

@@ -7,13 +7,6 @@
 #include <assert.h>
 #include <stdlib.h>
 
-static int tag_compare(const void *a, const void *b)
-{
-    const uint64_t first = *(const uint64_t *)a, second = *(const uint64_t *)b;
-
-    return first < second ? -1 : first > second;
-}
-
 struct tags index_sort(struct arena *arena, struct tags tags)
 {
     uint64_t *sorted = arena_take(arena, (tags.count + 1) * sizeof(*sorted));

@@ -312,19 +312,11 @@ static enum result invalidate_some(struct cache *cache, MDB_txn *txn, struct acc
     return result;
 }
 
-static bool tags_name(struct tags tags, uint64_t tag)
-{
-    for (size_t i = 0; i < tags.count; i++)
-        if (tags.hashes[i] == tag)
-            return true;
-    return false;
-}
-
 static enum result invalidate_account(struct cache *cache, MDB_txn *txn, struct account *account,
                                       struct cache_job *job)
 {
     const struct tags own = {.hashes = &account->tag, .count = 1};
-    const bool wholly = job->account == NULL || tags_name(job->tags, account->tag);
+    const bool wholly = job->account == NULL || tags_have(job->tags, account->tag);
     bool moved = job->begun != 0 && account->moved > job->begun;
     enum result result = RESULT_OK;
 

@@ -105,13 +105,6 @@ static bool is_noted(const struct recall *recall, struct hash128 key)
     return false;
 }
 
-static int tag_compare(const void *a, const void *b)
-{
-    const uint64_t first = *(const uint64_t *)a, second = *(const uint64_t *)b;
-
-    return first < second ? -1 : first > second;
-}
-
 static bool invalidation_names(const struct recall_invalidation *invalidation, struct tags sorted)
 {
     if (invalidation->everything)

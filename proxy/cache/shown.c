@@ -420,7 +420,7 @@ void shown_by_answer(const struct shown_question *question, struct arena *arena,
     struct path_segments *segments = arena_take(arena, sizeof(*segments));
 
     path_canonical(showing.entities, arena, question->path, segments);
-    if (showing.entities != NULL && !segments->is_odd)
+    if (showing.entities != NULL)
         showing.rule = entities_read_rule(showing.entities, segments);
     tag_set_init(&showing.tags, arena, question->relations.account_tag);
     tag_set_add_account(&showing.tags);

@@ -34,4 +34,10 @@ uint64_t tag_of_account(struct bytes account);
 /* The tag of such a text within its account. */
 uint64_t tag_of_text(uint64_t account_tag, struct bytes text);
 
+/* Whether the tag is among them, in whatever order they are. */
+bool tags_have(struct tags tags, uint64_t tag);
+
+/* For qsort and bsearch over hashes. */
+int tag_compare(const void *a, const void *b);
+
 #endif

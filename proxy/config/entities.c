@@ -94,7 +94,7 @@ void path_canonical(const struct entities *entities, struct arena *arena, struct
 static unsigned template_fit(const struct entities *entities, const struct path_template *template,
                              const struct path_segments *path)
 {
-    const bool whole = template->count == path->count && !path->is_odd;
+    const bool whole = template->count == path->count;
     unsigned literals = 0;
 
     if (template->count > path->count || template->count == 0)
@@ -120,7 +120,7 @@ const struct read_rule *entities_read_rule(const struct entities *entities,
     const struct read_rule *best = NULL;
     unsigned best_fit = 0;
 
-    for (size_t i = 0; i < entities->read_count; i++) {
+    for (size_t i = 0; i < entities->read_count && !path->is_odd; i++) {
         const unsigned fit = template_fit(entities, &entities->reads[i].path, path);
 
         if (fit > best_fit) {
@@ -147,7 +147,7 @@ size_t entities_write_rules(const struct entities *entities, struct bytes method
     unsigned best_fit = 0;
     size_t count = 0;
 
-    for (size_t i = 0; i < entities->write_count; i++) {
+    for (size_t i = 0; i < entities->write_count && !path->is_odd; i++) {
         const struct write_rule *rule = &entities->writes[i];
         const unsigned fit =
             write_has_method(rule, method) ? template_fit(entities, &rule->path, path) : 0;

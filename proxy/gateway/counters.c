@@ -63,3 +63,10 @@ void counters_add_request(struct counters *counters, const struct counted *count
     counter_add(&counters->in_bytes, counted->in_bytes);
     counter_add(&counters->out_bytes, counted->out_bytes);
 }
+
+void counters_add_widened(struct counters *counters, unsigned widened)
+{
+    for (unsigned why = 0; why < WIDENINGS; why++)
+        if ((widened >> why & 1) != 0)
+            counter_add(&counters->widened[why], 1);
+}

@@ -60,6 +60,9 @@ static inline void counter_add(struct counter *counter, uint64_t amount)
                           memory_order_relaxed); /* one writer: no lost update */
 }
 
+/* Bits of enum widening, each once. */
+void counters_add_widened(struct counters *counters, unsigned widened);
+
 void counters_finish(struct counters *counters);
 
 /* One answered request of the client in `slot`. */

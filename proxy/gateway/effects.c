@@ -8,13 +8,6 @@ bool effects_ask_body(const struct exchange *exchange)
                               exchange->request->method_text, exchange->plain_path);
 }
 
-static void count_widened(struct worker *worker, unsigned widened)
-{
-    for (unsigned why = 0; why < WIDENINGS; why++)
-        if ((widened >> why & 1) != 0)
-            counter_add(&worker->counters.widened[why], 1);
-}
-
 /* The fields that say what a body is. */
 static struct fields body_fields(const struct fields *from, struct arena *arena)
 {
@@ -62,7 +55,7 @@ void effects_begin(struct effects *effects, struct exchange *exchange, struct by
     effects->question.relations.store = NULL; /* its snapshot goes with this batch of events */
     if (effects->changed.rule != NULL)
         effects->cause.rule = effects->changed.rule->text;
-    count_widened(worker, effects->changed.widened);
+    counters_add_widened(&worker->counters, effects->changed.widened);
 }
 
 void effects_add_answer(struct effects *effects, struct worker *worker, const struct fields *answer)
@@ -73,7 +66,7 @@ void effects_add_answer(struct effects *effects, struct worker *worker, const st
         return;
     effects->is_answered = true;
     changed_by_answer(&effects->question, answer, effects->arena, &effects->changed);
-    count_widened(worker, effects->changed.widened & ~before);
+    counters_add_widened(&worker->counters, effects->changed.widened & ~before);
 }
 
 void effects_fill_job(const struct effects *effects, struct cache_job *job)

@@ -361,9 +361,7 @@ static void reading_note_shown(struct reading *reading, struct bytes body)
     reading->job.entry.tags = shown.tags;
     reading->job.relations = shown.relations;
     reading->job.relation_count = shown.relation_count;
-    for (unsigned why = 0; why < WIDENINGS; why++)
-        if ((shown.widened >> why & 1) != 0)
-            counter_add(&reading->worker->counters.widened[why], 1);
+    counters_add_widened(&reading->worker->counters, shown.widened);
 }
 
 /* A streamed answer is whole: what was kept back may go, once it is recorded. */

@@ -223,6 +223,13 @@ def test_a_path_with_an_encoded_slash_is_not_understood(make_gate, raw_upstream)
     assert gate.get(path).json()["count"] == 1
 
 
+def test_a_purge_of_a_path_with_an_encoded_slash_takes_it(make_gate, raw_upstream):
+    gate = make_gate(raw_upstream, cache={"ttl": "1h"})
+    gate.warm("/profile/a%2Fb/fields")
+    gate.purge(path="/profile/a%2Fb/fields")
+    assert not is_hit(gate.get("/profile/a%2Fb/fields"))
+
+
 def test_a_content_type_that_does_not_go_up_says_nothing_of_the_body(make_gate, raw_upstream):
     raw_upstream.on("/database/31/profiles", reply(b'{"start": 0, "count": 0, "total": 0, "data": []}'))
     gate = make_gate(raw_upstream, cache={"ttl": "1h"})
