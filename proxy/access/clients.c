@@ -29,7 +29,7 @@ static size_t slot_of(const struct clients *clients, const uint8_t *key_hash)
 
 static void clients_add(struct clients *clients, const struct client_config *client)
 {
-    size_t slot = slot_of(clients, client->key_hash);
+    size_t slot = slot_of(clients, client->keys[0].hash);
 
     while (clients->slots[slot] != NULL)
         slot = (slot + 1) & clients->mask;
@@ -91,7 +91,7 @@ enum result clients_identify(const struct clients *clients, struct bytes key,
         return result;
     for (size_t slot = slot_of(clients, key_hash); clients->slots[slot] != NULL;
          slot = (slot + 1) & clients->mask)
-        if (secret_equal(bytes_of(clients->slots[slot]->key_hash, CLIENT_KEY_HASH_BYTES),
+        if (secret_equal(bytes_of(clients->slots[slot]->keys[0].hash, CLIENT_KEY_HASH_BYTES),
                          bytes_of(key_hash, sizeof(key_hash))))
             found = clients->slots[slot];
     secret_wipe(key_hash, sizeof(key_hash));

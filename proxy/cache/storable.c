@@ -4,6 +4,7 @@
 #include <cJSON.h>
 
 #include "base/hash.h"
+#include "config/symptom.h"
 #include "http/date.h"
 
 enum { MICROSECONDS_A_SECOND = 1000 * 1000 };
@@ -17,25 +18,13 @@ static bool may_be_error(const struct preset *preset, struct bytes body)
     return false;
 }
 
-static bool is_overload(const struct preset *preset, unsigned status, struct bytes body)
-{
-    for (size_t i = 0; i < preset->overload_count; i++) {
-        const struct overload *overload = &preset->overloads[i];
-
-        if (overload->status == status &&
-            (overload->body.length == 0 || bytes_find(body, overload->body) < body.length))
-            return true;
-    }
-    return false;
-}
-
 bool storable_is_error(const struct preset *preset, unsigned status, struct bytes body)
 {
     bool is_error = false;
 
     if (preset == NULL)
         return false;
-    if (is_overload(preset, status, body))
+    if (symptoms_show(preset->overloads, preset->overload_count, status, body))
         return true;
     if (!may_be_error(preset, body))
         return false;

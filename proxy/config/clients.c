@@ -34,7 +34,9 @@ static void client_key(struct reader *reader, const cJSON *item, const struct me
     struct client_config *client = into;
 
     (void)member;
-    if (!key_read(item, client->key_hash))
+    client->keys[0].until_wall_us = INT64_MAX;
+    client->key_count = 1;
+    if (!key_read(item, client->keys[0].hash))
         reader_fault(reader, item,
                      "expects the SHA-256 of a key in 64 hexadecimal digits: "
                      "`postern client add NAME` makes one");
@@ -51,6 +53,7 @@ static void client_upstream(struct reader *reader, const cJSON *item, const stru
     for (size_t i = 0; i < configuration->upstream_count && name != NULL; i++)
         if (strcmp(configuration->upstreams[i].name, name) == 0) {
             client->upstream = (uint32_t)i;
+            client->has_upstream = true;
             return;
         }
     if (name != NULL)
@@ -183,7 +186,7 @@ static int seats_by_key(const void *a, const void *b)
 {
     const struct seat *left = a, *right = b;
     const int order =
-        memcmp(left->client->key_hash, right->client->key_hash, CLIENT_KEY_HASH_BYTES);
+        memcmp(left->client->keys[0].hash, right->client->keys[0].hash, CLIENT_KEY_HASH_BYTES);
 
     return order != 0 ? order : seat_order(left, right);
 }
@@ -198,7 +201,7 @@ static void clients_find_doubles(struct reader *reader, struct seat *seats, size
     qsort(seats, count, sizeof(*seats), seats_by_key);
     for (size_t i = 1; i < count; i++)
         if (seats[i].has_key && seats[i - 1].has_key &&
-            memcmp(seats[i].client->key_hash, seats[i - 1].client->key_hash,
+            memcmp(seats[i].client->keys[0].hash, seats[i - 1].client->keys[0].hash,
                    CLIENT_KEY_HASH_BYTES) == 0)
             reader_fault(reader, reader_member(seats[i].item, "key_sha256"),
                          "client \"%.64s\" has the same key: give each its own",
@@ -211,6 +214,7 @@ static size_t client_read(struct reader *reader, const cJSON *item, struct clien
 {
     uint8_t key_hash[CLIENT_KEY_HASH_BYTES];
 
+    client->weight = 1;
     if (!reader_members(reader, item, client_members, ARRAY_LENGTH(client_members), client))
         return 0;
     if (reader_member(item, "upstream") == NULL && reader->configuration->upstream_count > 1)

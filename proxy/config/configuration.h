@@ -14,14 +14,37 @@
 #include "base/log.h"
 #include "config/pattern.h"
 
-enum { CLIENT_KEY_HASH_BYTES = 32 }; /* SHA-256 */
+enum {
+    CLIENT_KEY_HASH_BYTES = 32, /* SHA-256 */
+    CLIENT_KEYS_LIMIT = 2,      /* of one client, during a rotation */
+};
 
-/* Where the token comes from: exactly one of the three is set (none where has_token is false). */
+/* Where a secret comes from: exactly one of the three is set (none: there is none). */
 struct token_source {
     const char *file;
     bool insecure;          /* a file that others may read is accepted */
     const char *env;        /* name of an environment variable */
     const char *credential; /* name below $CREDENTIALS_DIRECTORY (systemd) */
+};
+
+/*
+ * A long-lived token is exchanged for a short-lived one: a POST of a form to `url` with it in
+ * `parameter`, answered with the other as plain text, as a JSON string, or as "access_token" or
+ * "token" of a JSON object. The long-lived one is upstream_config.token.
+ */
+struct exchange_config {
+    const char *url;
+    const char *parameter; /* "access_token" */
+    int64_t lifetime_us;   /* where the answer does not say it (exp of a JWT, expires_in) */
+};
+
+/* How `postern login` gets a token: OAuth 2 with a code (RFC 6749 §4.1), by a loopback redirect. */
+struct login_config {
+    const char *authorize; /* where the browser is sent */
+    const char *token;     /* where the code becomes a token: GET with all in the query */
+    const char *client_id;
+    struct token_source client_secret;
+    const char *redirect; /* "http://127.0.0.1:8089/": where the code comes back */
 };
 
 /* How the token goes up. Exactly one of the two is set (none where nothing says it). */
@@ -73,8 +96,8 @@ struct parameter_rule {
     size_t value_count;
 };
 
-/* What an answer looks like by which an API says that it has too much to do. */
-struct overload {
+/* What an answer looks like by which an API says a certain thing. */
+struct symptom {
     uint32_t status;
     struct bytes body; /* text that it holds somewhere; empty: any body */
 };
@@ -100,12 +123,25 @@ struct preset {
     size_t secret_parameter_count;
     const struct bytes *forward; /* request fields forwarded besides the allow-list */
     size_t forward_count;
-    const char *identity_path;   /* "/identity"; NULL: none */
-    const char *identity_member; /* "id" */
-    struct injection inject;     /* used when the upstream says none */
-    const struct overload *overloads;
+    const char *identity_path;       /* "/identity"; NULL: none */
+    const char *identity_member;     /* "id" */
+    struct injection inject;         /* used when the upstream says none */
+    const struct symptom *overloads; /* it has too much to do; besides 429 and 503 */
     size_t overload_count;
+    const struct symptom *invalid_tokens; /* the token is none (any more); besides 401 */
+    size_t invalid_token_count;
+    const char *login_authorize, *login_token; /* struct login_config's, where it says none */
     const struct entities *entities; /* NULL: it says nothing of kinds, reads and writes */
+};
+
+/* How many calls an upstream may get; 0: no limit. */
+struct budget_limits {
+    uint32_t concurrency;
+    double per_second;
+    uint32_t burst; /* calls that may come at once where per_second limits; 0 is as 1 */
+    uint32_t per_day;
+    double write_share;    /* 0 to 1, of each of them: kept for writes */
+    const char *time_zone; /* whose midnight begins a day: "Europe/Amsterdam" */
 };
 
 struct upstream_config {
@@ -115,12 +151,18 @@ struct upstream_config {
     struct bytes authority; /* host[:port] */
     struct bytes base_path; /* "" or "/base" */
     const struct preset *preset;
+    struct pattern match; /* paths at the gate that lead here; set where has_match */
+    bool has_match;
+    struct bytes prefix; /* the literal beginning of match, cut off before the path goes up:
+                            "/github" of "/github/" and two stars; empty: none */
     struct token_source token;
     bool has_token;
+    const struct exchange_config *exchange; /* NULL: the token itself goes up */
+    const struct login_config *login;       /* NULL: none */
     struct injection inject;
-    uint32_t concurrency; /* 0: no limit */
+    struct budget_limits limits;
     int64_t connect_timeout_us, total_timeout_us, queue_timeout_us;
-    int64_t pause_max_us;
+    int64_t pause_max_us; /* 0: an overloaded upstream makes no pause */
     uint32_t retries;
     bool breaker;
     const struct bytes *forward;
@@ -135,12 +177,35 @@ struct allow_rule {
     struct pattern path;
 };
 
+struct client_key {
+    uint8_t hash[CLIENT_KEY_HASH_BYTES];
+    int64_t until_wall_us; /* not accepted from then on; INT64_MAX: no end */
+};
+
+/* How much a client may ask of the gate; 0: no limit. */
+struct quota_config {
+    double per_second;
+    uint32_t burst; /* requests that may come at once where per_second limits; 0 is as 1 */
+    uint32_t per_day;
+};
+
+/* Whose calls go first when calls wait. */
+enum priority { PRIORITY_INTERACTIVE, PRIORITY_BATCH, PRIORITIES };
+
 struct client_config {
     const char *name;
-    uint8_t key_hash[CLIENT_KEY_HASH_BYTES];
-    uint32_t upstream;              /* index into configuration.upstreams */
+    struct client_key keys[CLIENT_KEYS_LIMIT];
+    size_t key_count;
+    bool disabled;                  /* its keys are as unknown */
+    uint32_t upstream;              /* index into configuration.upstreams; where has_upstream */
+    bool has_upstream;              /* false: its paths tell */
     const struct allow_rule *allow; /* NULL: everything; not NULL and count 0: nothing */
     size_t allow_count;
+    const struct allow_rule *deny; /* counts more than allow */
+    size_t deny_count;
+    struct quota_config quota;
+    enum priority priority;
+    uint32_t weight; /* its share beside other clients that wait; at least 1 */
 };
 
 enum unmatched_writes { UNMATCHED_ACCOUNT, UNMATCHED_PATH };

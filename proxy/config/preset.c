@@ -106,46 +106,63 @@ static void preset_identity(struct reader *reader, const cJSON *item, const stru
     (void)reader_members(reader, item, members, ARRAY_LENGTH(members), into); /* said its fault */
 }
 
-static void overload_status(struct reader *reader, const cJSON *item, const struct member *member,
-                            void *into)
+static void symptom_status(struct reader *reader, const cJSON *item, const struct member *member,
+                           void *into)
 {
-    struct overload *overload = into;
+    struct symptom *symptom = into;
     uint64_t status;
 
     (void)member;
     if (reader_whole(reader, item, 200, 599, &status))
-        overload->status = (uint32_t)status;
+        symptom->status = (uint32_t)status;
 }
 
-static void overload_body(struct reader *reader, const cJSON *item, const struct member *member,
-                          void *into)
+static void symptom_body(struct reader *reader, const cJSON *item, const struct member *member,
+                         void *into)
 {
-    struct overload *overload = into;
+    struct symptom *symptom = into;
     const char *text = reader_string(reader, item, "text that the answer holds");
 
     (void)member;
     if (text != NULL)
-        overload->body = bytes_of_string(text);
+        symptom->body = bytes_of_string(text);
+}
+
+static size_t symptoms_read(struct reader *reader, const cJSON *item, const char *what,
+                            const struct symptom **list)
+{
+    static const struct member members[] = {
+        {.name = "status", .read = symptom_status, .required = true},
+        {.name = "body", .read = symptom_body},
+    };
+    const size_t count = reader_array(reader, item, what);
+    struct symptom *symptoms =
+        arena_take_zeroed(&reader->configuration->arena, (count + 1) * sizeof(*symptoms));
+    const cJSON *element = count > 0 ? item->child : NULL;
+
+    for (size_t i = 0; i < count; i++, element = element->next)
+        (void)reader_members(reader, element, members, ARRAY_LENGTH(members), &symptoms[i]);
+    *list = symptoms;
+    return count;
 }
 
 static void preset_overload(struct reader *reader, const cJSON *item, const struct member *member,
                             void *into)
 {
-    static const struct member members[] = {
-        {.name = "status", .read = overload_status, .required = true},
-        {.name = "body", .read = overload_body},
-    };
     struct preset *preset = into;
-    const size_t count = reader_array(reader, item, "overload answers");
-    struct overload *overloads =
-        arena_take_zeroed(&reader->configuration->arena, (count + 1) * sizeof(*overloads));
 
     (void)member;
-    preset->overloads = overloads;
-    preset->overload_count = count;
-    const cJSON *element = count > 0 ? item->child : NULL;
-    for (size_t i = 0; i < count; i++, element = element->next)
-        (void)reader_members(reader, element, members, ARRAY_LENGTH(members), &overloads[i]);
+    preset->overload_count = symptoms_read(reader, item, "overload answers", &preset->overloads);
+}
+
+static void preset_invalid_token(struct reader *reader, const cJSON *item,
+                                 const struct member *member, void *into)
+{
+    struct preset *preset = into;
+
+    (void)member;
+    preset->invalid_token_count =
+        symptoms_read(reader, item, "answers that refuse a token", &preset->invalid_tokens);
 }
 
 static void preset_created_field(struct reader *reader, const cJSON *item,
@@ -207,6 +224,7 @@ static const struct member preset_members[] = {
      .offset = offsetof(struct preset, secret_parameters),
      .count_offset = offsetof(struct preset, secret_parameter_count)},
     {.name = "overload", .read = preset_overload},
+    {.name = "invalid_token", .read = preset_invalid_token},
     {.name = "created_field", .read = preset_created_field},
     {.name = "touched_fields", .read = preset_touched_fields},
     {.name = "superfluous_segments",

@@ -240,45 +240,39 @@ void block_injection(struct reader *reader, const cJSON *item, const struct memb
 static void upstream_budget(struct reader *reader, const cJSON *item, const struct member *member,
                             void *into)
 {
-    struct budget {
-        uint32_t concurrency, burst, per_day;
-        double per_second, write_share;
-    };
     static const struct member members[] = {
         {.name = "concurrency",
          .read = reader_number,
-         .offset = offsetof(struct budget, concurrency),
+         .offset = offsetof(struct budget_limits, concurrency),
          .maximum = CALLS_LIMIT},
         {.name = "per_second",
          .read = reader_real,
-         .offset = offsetof(struct budget, per_second),
+         .offset = offsetof(struct budget_limits, per_second),
          .maximum = CALLS_LIMIT},
         {.name = "burst",
          .read = reader_number,
-         .offset = offsetof(struct budget, burst),
+         .offset = offsetof(struct budget_limits, burst),
          .maximum = CALLS_LIMIT},
         {.name = "per_day",
          .read = reader_number,
-         .offset = offsetof(struct budget, per_day),
+         .offset = offsetof(struct budget_limits, per_day),
          .maximum = CALLS_PER_DAY_LIMIT},
         {.name = "write_share",
          .read = reader_real,
-         .offset = offsetof(struct budget, write_share),
+         .offset = offsetof(struct budget_limits, write_share),
          .maximum = 1},
+        {.name = "time_zone",
+         .read = reader_text,
+         .offset = offsetof(struct budget_limits, time_zone)},
     };
     struct upstream_config *upstream = into;
-    const double usual_share = 0.1;
-    struct budget budget = {.concurrency = upstream->concurrency, .write_share = usual_share};
+    struct budget_limits *limits = &upstream->limits;
 
     (void)member;
-    (void)reader_members(reader, item, members, ARRAY_LENGTH(members), &budget); /* said why */
-    upstream->concurrency = budget.concurrency;
-    if (budget.per_second > 0 || budget.burst > 0 || budget.per_day > 0)
-        reader_warn(reader, item,
-                    "per_second, burst and per_day do nothing yet: only concurrency "
-                    "limits the calls");
-    if (budget.write_share < usual_share || budget.write_share > usual_share)
-        reader_warn(reader, item, "write_share does nothing yet: reads and writes queue alike");
+    if (!reader_members(reader, item, members, ARRAY_LENGTH(members), limits))
+        return;
+    if (limits->burst > 0 && limits->per_second <= 0)
+        reader_fault(reader, item, "\"burst\" belongs to \"per_second\": say that, too");
 }
 
 static void upstream_timeouts(struct reader *reader, const cJSON *item, const struct member *member,
@@ -301,21 +295,6 @@ static void upstream_timeouts(struct reader *reader, const cJSON *item, const st
 
     (void)member;
     (void)reader_members(reader, item, members, ARRAY_LENGTH(members), into); /* said its fault */
-}
-
-static void upstream_retries(struct reader *reader, const cJSON *item, const struct member *member,
-                             void *into)
-{
-    reader_number(reader, item, member, into);
-    reader_warn(reader, item, "retries does nothing yet: every call is made once");
-}
-
-static void upstream_breaker(struct reader *reader, const cJSON *item, const struct member *member,
-                             void *into)
-{
-    reader_flag(reader, item, member, into);
-    reader_warn(reader, item,
-                "breaker does nothing yet: an upstream that fails is asked each time");
 }
 
 void block_field_names(struct reader *reader, const cJSON *item, const struct bytes **list,
@@ -383,15 +362,12 @@ static const struct member upstream_members[] = {
     {.name = "timeouts", .read = upstream_timeouts},
     {.name = "pause_max",
      .read = reader_duration,
-     .offset = offsetof(struct upstream_config, pause_max_us),
-     .minimum = 1},
+     .offset = offsetof(struct upstream_config, pause_max_us)},
     {.name = "retries",
-     .read = upstream_retries,
+     .read = reader_number,
      .offset = offsetof(struct upstream_config, retries),
      .maximum = 10},
-    {.name = "breaker",
-     .read = upstream_breaker,
-     .offset = offsetof(struct upstream_config, breaker)},
+    {.name = "breaker", .read = reader_flag, .offset = offsetof(struct upstream_config, breaker)},
     {.name = "forward", .read = upstream_forward},
     {.name = "tls", .read = upstream_tls},
 };
@@ -409,7 +385,7 @@ static void upstream_read(struct reader *reader, const cJSON *item,
 {
     *upstream = (struct upstream_config){
         .name = arena_copy(&reader->configuration->arena, bytes_of_string(item->string)).data,
-        .concurrency = 16,
+        .limits = {.concurrency = 16, .write_share = 0.1, .time_zone = "UTC"},
         .connect_timeout_us = 5 * CLOCK_SECOND_US,
         .total_timeout_us = 60 * CLOCK_SECOND_US,
         .queue_timeout_us = 10 * CLOCK_SECOND_US,

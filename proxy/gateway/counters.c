@@ -22,6 +22,18 @@ const char *outcome_name(enum outcome outcome)
     return names[outcome];
 }
 
+const char *refusal_name(enum refusal refusal)
+{
+    static const char *const names[] = {
+        [REFUSAL_NONE] = "none",   [REFUSAL_FORM] = "malformed", [REFUSAL_KEY] = "key",
+        [REFUSAL_RULE] = "rule",   [REFUSAL_QUOTA] = "quota",    [REFUSAL_QUEUE] = "queue",
+        [REFUSAL_SPENT] = "spent", [REFUSAL_PAUSED] = "paused",  [REFUSAL_BROKEN] = "breaker",
+    };
+    static_assert(ARRAY_LENGTH(names) == REFUSALS, "a name for each refusal");
+
+    return names[refusal];
+}
+
 void counters_finish(struct counters *counters)
 {
     for (size_t i = 0; i < COUNTERS_CLIENTS; i++)

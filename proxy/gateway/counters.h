@@ -26,6 +26,21 @@ enum outcome {
 /* The word of the audit trail and of metrics. Static storage. */
 const char *outcome_name(enum outcome outcome);
 
+/* Why a request was refused without an answer of the upstream or the cache. */
+enum refusal {
+    REFUSAL_NONE,
+    REFUSAL_FORM,   /* malformed, or what can't be read in one way */
+    REFUSAL_KEY,    /* no key, or not a valid one */
+    REFUSAL_RULE,   /* the client may not do that */
+    REFUSAL_QUOTA,  /* over the client's own quota */
+    REFUSAL_QUEUE,  /* too many wait for the upstream, or for too long */
+    REFUSAL_SPENT,  /* the upstream's calls of the day are spent */
+    REFUSAL_PAUSED, /* the upstream said that it is too much */
+    REFUSAL_BROKEN, /* the circuit breaker is open */
+    REFUSALS,
+};
+const char *refusal_name(enum refusal refusal); /* static storage */
+
 enum {
     COUNTERS_CLIENTS = 4096, /* slots; later clients share the last */
     COUNTERS_CLASSES = 6,    /* 0: none was sent; 1xx to 5xx */
@@ -71,6 +86,9 @@ struct counted {
     enum http_method method;
     unsigned status;
     enum outcome outcome;
+    enum refusal refusal;
+    uint32_t calls;   /* that were sent to the upstream for it, retries included */
+    int64_t queue_us; /* that its call waited for its turn */
     int64_t total_us;
     uint64_t in_bytes, out_bytes;
 };

@@ -86,11 +86,12 @@ static bool exchange_check_form(struct exchange *exchange)
     const struct request *request = exchange->request;
 
     if (request->target.data[0] != '/')
-        respond_problem(exchange, 501, "OPTIONS * is not served here", 0);
+        respond_refusal(exchange, REFUSAL_FORM, 501, "OPTIONS * is not served here");
     else if (http_method_is_safe(request->method) && request->body_bytes != 0)
-        respond_problem(exchange, 400, "GET, HEAD and OPTIONS take no body here", 0);
+        respond_refusal(exchange, REFUSAL_FORM, 400, "GET, HEAD and OPTIONS take no body here");
     else if (forward_overrides_method(&request->fields))
-        respond_problem(exchange, 400, "method overrides are not taken: send the method itself", 0);
+        respond_refusal(exchange, REFUSAL_FORM, 400,
+                        "method overrides are not taken: send the method itself");
     else
         return true;
     return false;
@@ -139,10 +140,9 @@ static bool exchange_identify(struct exchange *exchange)
         exchange->client_slot =
             settings->client_slots[exchange->client - settings->configuration->clients];
     } else {
-        respond_problem(exchange, 401,
+        respond_refusal(exchange, REFUSAL_KEY, 401,
                         "no key, or not a valid one: send it as Authorization: Bearer, X-Api-Key "
-                        "or access_token",
-                        0);
+                        "or access_token");
         return false;
     }
     exchange->upstream = &exchange->settings->upstreams[exchange->client->upstream];
@@ -168,13 +168,15 @@ static bool exchange_normalise(struct exchange *exchange)
     exchange->plain_path = BYTES("/");
     if (normalise_target(exchange->arena, exchange->upstream->upstream.config, exchange->request,
                          &exchange->target) != RESULT_OK) {
-        respond_problem(exchange, 400, "the request target can't be read in one way only", 0);
+        respond_refusal(exchange, REFUSAL_FORM, 400,
+                        "the request target can't be read in one way only");
         return false;
     }
     exchange->plain_path =
         normalise_plain_path(exchange->upstream->upstream.config, exchange->target.path);
     if (query_overrides_method(exchange)) {
-        respond_problem(exchange, 400, "method overrides are not taken: send the method itself", 0);
+        respond_refusal(exchange, REFUSAL_FORM, 400,
+                        "method overrides are not taken: send the method itself");
         return false;
     }
     return true;
@@ -189,7 +191,8 @@ static bool exchange_permit(struct exchange *exchange)
     if (permissions_allow(exchange->client, method, exchange->target.path) ||
         permissions_allow(exchange->client, method, exchange->plain_path))
         return true;
-    respond_problem(exchange, 403, "this client may not do that: see its allow rules", 0);
+    respond_refusal(exchange, REFUSAL_RULE, 403,
+                    "this client may not do that: see its allow rules");
     return false;
 }
 

@@ -55,6 +55,9 @@ struct exchange {
 
     /* for the record */
     enum outcome outcome;
+    enum refusal refusal;
+    uint32_t calls;        /* sent to the upstream for it */
+    int64_t queue_us;      /* that they waited */
     const char *forwarded; /* RFC 9211 §2.2: why the cache did not answer; NULL: it did */
     unsigned status;       /* 0: no answer yet */
     int64_t upstream_us;   /* -1: no call */

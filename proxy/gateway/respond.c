@@ -158,3 +158,10 @@ void respond_problem(struct exchange *exchange, unsigned status, const char *det
     connection_answer_body(exchange->connection, body);
     record_and_end(exchange);
 }
+
+void respond_refusal(struct exchange *exchange, enum refusal refusal, unsigned status,
+                     const char *detail)
+{
+    exchange->refusal = refusal;
+    respond_problem(exchange, status, detail, 0);
+}

@@ -31,6 +31,10 @@ void respond_head(struct exchange *exchange, const struct response *response, co
 void respond_problem(struct exchange *exchange, unsigned status, const char *detail,
                      unsigned retry_after_s);
 
+/* The same for what the gate does not let through: counted by its reason. */
+void respond_refusal(struct exchange *exchange, enum refusal refusal, unsigned status,
+                     const char *detail);
+
 /* The body of such a problem, to be shared by those who wait. */
 struct bytes respond_problem_body(struct arena *arena, unsigned status, const char *detail,
                                   struct bytes id);

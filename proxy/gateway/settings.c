@@ -105,9 +105,9 @@ static enum result upstream_make(struct settings_upstream *upstream,
     upstream_note_masked(upstream, configuration);
     if (old != NULL) {
         upstream->upstream.budget = budget_acquire(old->upstream.budget);
-        budget_set(upstream->upstream.budget, config->concurrency);
+        budget_set(upstream->upstream.budget, config->limits.concurrency);
     } else {
-        upstream->upstream.budget = budget_create(config->concurrency);
+        upstream->upstream.budget = budget_create(config->limits.concurrency);
     }
     const enum result result = upstream_load_token(upstream, old, error);
     if (result == RESULT_OK && old != NULL &&
@@ -156,7 +156,7 @@ enum result settings_create(struct configuration *configuration, const struct se
         memory_take(configuration->upstream_count, sizeof(settings->upstreams[0]));
     settings->client_slots =
         memory_take(configuration->client_count, sizeof(settings->client_slots[0]));
-    settings->local = (struct client_config){.name = "local"};
+    settings->local = (struct client_config){.name = "local", .weight = 1};
     settings->local_slot = client_slot(slots, "local");
     for (size_t i = 0; i < configuration->client_count; i++)
         settings->client_slots[i] = client_slot(slots, configuration->clients[i].name);

@@ -207,8 +207,6 @@ static void what_does_nothing_yet_is_a_warning(void **state)
         {UPSTREAM("\"budget\": {\"burst\": 1}"), "burst"},
         {UPSTREAM("\"budget\": {\"per_day\": 1}"), "per_day"},
         {UPSTREAM("\"budget\": {\"write_share\": 0.2}"), "write_share"},
-        {UPSTREAM("\"retries\": 2"), "retries does nothing yet"},
-        {UPSTREAM("\"breaker\": true"), "breaker does nothing yet"},
         {UPSTREAM("\"tls\": {\"verify\": false}"), "not checked"},
         {UPSTREAM("\"forward\": [\"cookie\"]"), "Cookie never goes up"},
         {"{\"upstreams\": {\"u\": {\"url\": \"http://x.example\", \"token\": {\"env\": \"A\"},\n"
