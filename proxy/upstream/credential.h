@@ -30,12 +30,13 @@ struct credential_hooks {
     void *context;
 };
 
-/* Takes a reference of the token; NULL: there is none (yet). */
+/* Takes a reference of the token, besides the caller's; NULL: there is none (yet). */
 struct credential *credential_create(struct token *token);
 struct credential *credential_acquire(struct credential *credential); /* NULL is fine */
 void credential_release(struct credential *credential);               /* NULL is fine */
 
-/* Before any other thread knows it. Without hooks nothing can be renewed. */
+/* Before any other thread knows it. Without hooks nothing can be renewed. `hooks` is copied; its
+ * context must outlive the credential. */
 void credential_set_hooks(struct credential *credential, const struct credential_hooks *hooks);
 
 /* One reference of the present token; NULL: there is none. */
@@ -51,8 +52,8 @@ MUST_USE enum result credential_renew(struct credential *credential, const struc
 /* Gives a wish up. False: the letter is on its way. */
 MUST_USE bool credential_leave(struct credential *credential, struct credential_wish *wish);
 
-/* Main's: it has been tried. `token` NULL: without success; the old one stays. All who wait get
- * their letter. */
+/* Main's: it has been tried. `token` NULL: without success, the old one stays; else a reference is
+ * taken of it. All who wait get their letter. */
 void credential_renewed(struct credential *credential, struct token *token);
 
 #endif
