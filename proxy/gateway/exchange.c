@@ -67,6 +67,7 @@ static void exchange_receive(struct connection *connection, void *server)
     exchange->start_wall_us = clock_wall_us();
     exchange->outcome = OUTCOME_NONE;
     exchange->upstream_us = -1;
+    exchange->scope = scope_other();
     exchange->upstream = &exchange->settings->upstreams[0];
     connection_set_exchange(connection, exchange);
     record_check_ring(worker);
@@ -163,6 +164,19 @@ static bool query_overrides_method(struct exchange *exchange)
     return false;
 }
 
+static struct scope exchange_scope(const struct exchange *exchange)
+{
+    const struct settings *settings = exchange->settings;
+    const struct scope_question question = {
+        .configuration = settings->configuration,
+        .generation = settings->generation,
+        .upstream = (uint32_t)(exchange->upstream - settings->upstreams),
+        .plain_path = exchange->plain_path,
+    };
+
+    return scope_of(exchange->worker->gate->scopes, &exchange->worker->scope_memory, &question);
+}
+
 static bool exchange_normalise(struct exchange *exchange)
 {
     exchange->plain_path = BYTES("/");
@@ -174,6 +188,7 @@ static bool exchange_normalise(struct exchange *exchange)
     }
     exchange->plain_path =
         normalise_plain_path(exchange->upstream->upstream.config, exchange->target.path);
+    exchange->scope = exchange_scope(exchange);
     if (query_overrides_method(exchange)) {
         respond_refusal(exchange, REFUSAL_FORM, 400,
                         "method overrides are not taken: send the method itself");

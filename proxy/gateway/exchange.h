@@ -40,6 +40,7 @@ struct exchange {
     struct account *account; /* NULL: not known yet */
     struct target target;
     struct bytes plain_path; /* target.path without version prefix */
+    struct scope scope;      /* its path template */
     struct fields sent;      /* request fields as they go up */
     struct cache_rule rule;
     struct freshness_wishes wishes;

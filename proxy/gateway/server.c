@@ -422,6 +422,7 @@ enum result server_open(const struct server_options *options, struct server **op
     server->started_wall_us = clock_wall_us();
     server->gate.slots = client_slots_create();
     server->gate.tally = tally_create();
+    server->gate.scopes = scopes_create();
     server->base = event_base_new();
     if (server->base == NULL || mailbox_open(server->base, &server->mailbox) != RESULT_OK)
         memory_exhausted();
@@ -508,6 +509,7 @@ void server_close(struct server *server)
     data_dir_close(&server->data_dir);
     client_slots_destroy(server->gate.slots);
     tally_destroy(server->gate.tally);
+    scopes_destroy(server->gate.scopes);
     token_release(server->token);
     configuration_release(server->configuration);
     event_free_if(server->on_term);

@@ -11,6 +11,7 @@
 #include "audit/audit.h"
 #include "cache/flight.h"
 #include "gateway/counters.h"
+#include "gateway/scope.h"
 #include "gateway/settings.h"
 #include "gateway/tally.h"
 #include "http/connection.h"
@@ -22,6 +23,7 @@ struct gate {
     struct audit *audit; /* NULL: switched off */
     struct client_slots *slots;
     struct tally *tally;
+    struct scopes *scopes;
     _Atomic uint64_t generation; /* of the settings that workers have, or are about to get */
     _Atomic uint32_t unswitched; /* letters with new settings that have not come */
 };
@@ -42,6 +44,7 @@ struct worker {
     struct audit_ring *ring;   /* NULL: no audit */
     struct settings *settings; /* one reference; what new exchanges begin with */
     struct counters counters;
+    struct scope_memory scope_memory;
     char id_prefix[17]; /* of the ids that this worker gives */
     uint64_t id_count;
     TAILQ_HEAD(, deferred) deferred; /* records that found the ring full; see record.c */
