@@ -33,4 +33,12 @@ uint64_t pace_left(const struct pace *pace, const struct pace_limit *limit, int6
 /* Takes one whether it is there or not: what was spent without asking. */
 void pace_force(struct pace *pace, const struct pace_limit *limit, int64_t now_us);
 
+/*
+ * The limit is another from now on: what was taken stays taken, so many of the new intervals as it
+ * was of the old. Without it a pace under a slow limit would keep its distant full time under a
+ * fast one. A take at the same time may be forgotten.
+ */
+void pace_change(struct pace *pace, const struct pace_limit *from, const struct pace_limit *to,
+                 int64_t now_us);
+
 #endif
