@@ -5,6 +5,8 @@
 
 #include <stdint.h>
 
+#include "base/bytes.h"
+
 #define CLOCK_SECOND_US INT64_C(1000000)
 #define CLOCK_MILLISECOND_US INT64_C(1000)
 
@@ -18,5 +20,12 @@ enum { CLOCK_RFC3339_ROOM = 28 };
 
 /* "2026-11-24T21:17:04.123456Z" and a NUL into `text`, which has CLOCK_RFC3339_ROOM bytes. */
 void clock_format_rfc3339(int64_t wall_us, char *text);
+
+/*
+ * A time as RFC 3339 §5.6 writes it: "2026-11-24T21:17:04Z", "2026-11-24T22:17:04.5+01:00". A leap
+ * second counts as the next one; of a fraction what is less than a microsecond is dropped.
+ * RESULT_INVALID: anything else, impossible days and years before 1970 included.
+ */
+MUST_USE enum result clock_parse_rfc3339(struct bytes text, int64_t *wall_us);
 
 #endif
