@@ -1,6 +1,6 @@
 /*
- * Who presents a key: an index of a configuration's clients by the SHA-256 of their keys.
- * Immutable, so any thread may ask.
+ * Who presents a key: an index of a configuration's clients by the SHA-256 of their keys, the
+ * present and the previous one. Immutable, so any thread may ask.
  */
 #ifndef POSTERN_ACCESS_CLIENTS_H
 #define POSTERN_ACCESS_CLIENTS_H
@@ -20,12 +20,13 @@ MUST_USE enum result clients_create(const struct configuration *configuration,
 void clients_destroy(struct clients *clients);
 
 /*
- * The client whose key this is, borrowed from the configuration. RESULT_REFUSED: nobody's (always,
- * where the configuration has no clients). RESULT_SYSTEM: OpenSSL failed. Its time does not depend
- * on how many clients there are, nor on how near the key comes to one of theirs.
+ * The client whose key this is at `wall_us`, borrowed from the configuration. RESULT_REFUSED:
+ * nobody's (always, where the configuration has no clients), one whose end has come, or one of a
+ * client that is disabled; nothing tells which. RESULT_SYSTEM: OpenSSL failed. Its time does not
+ * depend on how many clients there are, nor on how near the key comes to one of theirs.
  */
 MUST_USE enum result clients_identify(const struct clients *clients, struct bytes key,
-                                      const struct client_config **client);
+                                      int64_t wall_us, const struct client_config **client);
 
 /* SHA-256 of a key as it is stored in the configuration, into CLIENT_KEY_HASH_BYTES bytes.
  * RESULT_SYSTEM: OpenSSL failed. */

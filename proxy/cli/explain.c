@@ -2,7 +2,6 @@
 #include <getopt.h>
 #include <stdio.h>
 
-#include "access/permissions.h"
 #include "cache/changed.h"
 #include "cache/shown.h"
 #include "cli/cli.h"
@@ -147,8 +146,8 @@ static void say(const struct asked *asked, struct arena *arena)
     const struct bytes plain_path = normalise_plain_path(upstream, target.path);
     const struct cache_rule rule =
         rules_apply(configuration, upstream, plain_path, target.query, arena);
-    const bool allowed = permissions_allow(client, request->method_text, target.path) ||
-                         permissions_allow(client, request->method_text, plain_path);
+    const struct path_readings readings = normalise_readings(arena, upstream, target.path);
+    const bool allowed = permissions_allow(client, request->method_text, &readings);
     (void)printf("url          %.*s\npermission   %s\n", (int)target.url.length, target.url.data,
                  allowed ? "allowed" : "refused: 403");
     if (!http_method_is_safe(request->method)) {

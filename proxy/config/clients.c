@@ -1,13 +1,17 @@
 /*
- * The apps that may use the gate: a name, the SHA-256 of a key, an upstream, what they may do. Keys
- * themselves never stand in a configuration. Two clients with one key could not be told apart, and
- * two with one name not in the audit trail: both are faults.
+ * The apps that may use the gate: a name, the SHA-256 of a key (of two during a rotation), an
+ * upstream, what they may do, and how much of it. Keys themselves never stand in a configuration.
+ * Two clients with one key could not be told apart, and two with one name not in the audit trail:
+ * both are faults.
  */
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/memory.h"
 #include "config/blocks.h"
 #include "http/message.h"
+
+static const double QUOTA_LEAST_PER_SECOND = 0.001;
 
 static void client_name(struct reader *reader, const cJSON *item, const struct member *member,
                         void *into)
@@ -28,18 +32,29 @@ static bool key_read(const cJSON *item, uint8_t *key_hash)
                                                   CLIENT_KEY_HASH_BYTES) == RESULT_OK;
 }
 
+/* Into the member's client_key: the present one or the previous one. */
 static void client_key(struct reader *reader, const cJSON *item, const struct member *member,
                        void *into)
 {
     struct client_config *client = into;
+    struct client_key *key = (struct client_key *)((char *)into + member->offset);
 
-    (void)member;
-    client->keys[0].until_wall_us = INT64_MAX;
-    client->key_count = 1;
-    if (!key_read(item, client->keys[0].hash))
+    key->until_wall_us = INT64_MAX;
+    client->key_count = (size_t)(key - client->keys) + 1; /* the present one is read first */
+    if (!key_read(item, key->hash))
         reader_fault(reader, item,
                      "expects the SHA-256 of a key in 64 hexadecimal digits: "
                      "`postern client add NAME` makes one");
+}
+
+static void client_key_until(struct reader *reader, const cJSON *item, const struct member *member,
+                             void *into)
+{
+    struct client_key *key = (struct client_key *)((char *)into + member->offset);
+
+    if (!cJSON_IsString(item) ||
+        clock_parse_rfc3339(bytes_of_string(item->valuestring), &key->until_wall_us) != RESULT_OK)
+        reader_fault(reader, item, "expects a time such as \"2027-01-31T12:00:00Z\" (RFC 3339)");
 }
 
 static void client_upstream(struct reader *reader, const cJSON *item, const struct member *member,
@@ -73,111 +88,139 @@ bool block_pattern(struct reader *reader, const cJSON *item, struct pattern *pat
     return false;
 }
 
-static void allow_read(struct reader *reader, const cJSON *item, struct allow_rule *allow)
+static void rule_read(struct reader *reader, const cJSON *item, struct allow_rule *rule)
 {
     const char *text = reader_string(reader, item, "\"METHOD /pattern\", such as \"GET /**\"");
 
     if (text == NULL)
         return;
     struct bytes path = bytes_of_string(text);
-    allow->method = bytes_cut(&path, ' ');
-    if (!http_is_token(allow->method) ||
-        pattern_compile(&allow->path, &reader->configuration->arena, path) != RESULT_OK)
+    rule->text = path;
+    rule->method = bytes_cut(&path, ' ');
+    if (!http_is_token(rule->method) ||
+        pattern_compile(&rule->path, &reader->configuration->arena, path) != RESULT_OK)
         reader_fault(reader, item,
                      "expects a method or *, one space and a path pattern, such as "
                      "\"GET /**\" or \"PUT /profile/*/fields\"");
+}
+
+/* An array of rules; *rules is not NULL then. */
+static void client_rules(struct reader *reader, const cJSON *item, const struct allow_rule **rules,
+                         size_t *rule_count)
+{
+    const size_t count = reader_array(reader, item, "rules such as \"GET /**\"");
+    struct allow_rule *made =
+        arena_take_zeroed(&reader->configuration->arena, (count + 1) * sizeof(*made));
+    const cJSON *element = count > 0 ? item->child : NULL;
+
+    for (size_t i = 0; i < count; i++, element = element->next)
+        rule_read(reader, element, &made[i]);
+    *rules = made;
+    *rule_count = count;
 }
 
 static void client_allow(struct reader *reader, const cJSON *item, const struct member *member,
                          void *into)
 {
     struct client_config *client = into;
-    const size_t count = reader_array(reader, item, "rules such as \"GET /**\"");
-    struct allow_rule *allow =
-        arena_take_zeroed(&reader->configuration->arena, (count + 1) * sizeof(*allow));
-    const cJSON *element;
 
     (void)member;
-    client->allow = allow;
-    if (count == 0)
-        return;
-    cJSON_ArrayForEach(element, item) allow_read(reader, element, &allow[client->allow_count++]);
+    client_rules(reader, item, &client->allow, &client->allow_count);
+}
+
+static void client_deny(struct reader *reader, const cJSON *item, const struct member *member,
+                        void *into)
+{
+    struct client_config *client = into;
+
+    (void)member;
+    client_rules(reader, item, &client->deny, &client->deny_count);
 }
 
 static void client_quota(struct reader *reader, const cJSON *item, const struct member *member,
                          void *into)
 {
-    struct quota {
-        double per_second;
-        uint32_t burst;
-    };
     static const struct member members[] = {
         {.name = "per_second",
          .read = reader_real,
-         .offset = offsetof(struct quota, per_second),
+         .offset = offsetof(struct quota_config, per_second),
          .maximum = 1000000},
         {.name = "burst",
          .read = reader_number,
-         .offset = offsetof(struct quota, burst),
+         .offset = offsetof(struct quota_config, burst),
          .maximum = 1000000},
+        {.name = "per_day",
+         .read = reader_number,
+         .offset = offsetof(struct quota_config, per_day),
+         .maximum = 1000000000},
     };
-    struct quota quota = {0};
+    struct client_config *client = into;
+    struct quota_config *quota = &client->quota;
 
-    (void)member, (void)into;
-    (void)reader_members(reader, item, members, ARRAY_LENGTH(members), &quota); /* said its fault */
-    reader_warn(reader, item,
-                "quota does nothing yet: the client may send as many requests as it "
-                "likes");
-}
-
-static void client_priority(struct reader *reader, const cJSON *item, const struct member *member,
-                            void *into)
-{
-    unsigned priority;
-
-    (void)into;
-    reader_choice(reader, item, member, &priority);
-    reader_warn(reader, item, "priority does nothing yet: all clients queue alike");
-}
-
-static void client_weight(struct reader *reader, const cJSON *item, const struct member *member,
-                          void *into)
-{
-    uint32_t weight;
-
-    (void)into;
-    reader_number(reader, item, member, &weight);
-    reader_warn(reader, item, "weight does nothing yet: all clients queue alike");
+    (void)member;
+    if (!reader_members(reader, item, members, ARRAY_LENGTH(members), quota))
+        return;
+    if (quota->per_second > 0 && quota->per_second < QUOTA_LEAST_PER_SECOND)
+        reader_fault(reader, reader_member(item, "per_second"),
+                     "is less than one in 1000 seconds: say it with \"per_day\"");
+    if (quota->burst > 0 && quota->per_second <= 0)
+        reader_fault(reader, reader_member(item, "burst"),
+                     "says nothing without \"per_second\": add that, or take it out");
 }
 
 static const char *const priorities[] = {"interactive", "batch", NULL};
 
+/* In this order: a key's end follows its key. */
 static const struct member client_members[] = {
     {.name = "name", .read = client_name, .required = true},
-    {.name = "key_sha256", .read = client_key, .required = true},
+    {.name = "key_sha256",
+     .read = client_key,
+     .offset = offsetof(struct client_config, keys[0]),
+     .required = true},
+    {.name = "key_until",
+     .read = client_key_until,
+     .offset = offsetof(struct client_config, keys[0])},
+    {.name = "previous_key_sha256",
+     .read = client_key,
+     .offset = offsetof(struct client_config, keys[1])},
+    {.name = "previous_key_until",
+     .read = client_key_until,
+     .offset = offsetof(struct client_config, keys[1])},
+    {.name = "disabled", .read = reader_flag, .offset = offsetof(struct client_config, disabled)},
     {.name = "upstream", .read = client_upstream},
     {.name = "allow", .read = client_allow},
+    {.name = "deny", .read = client_deny},
     {.name = "quota", .read = client_quota},
-    {.name = "priority", .read = client_priority, .words = priorities},
-    {.name = "weight", .read = client_weight, .minimum = 1, .maximum = 1000},
+    {.name = "priority",
+     .read = reader_choice,
+     .offset = offsetof(struct client_config, priority),
+     .words = priorities},
+    {.name = "weight",
+     .read = reader_number,
+     .offset = offsetof(struct client_config, weight),
+     .minimum = 1,
+     .maximum = 1000},
 };
 
-/* A client and where it stands, for sorting. */
+/* A client's name or one of its keys, and where it stands, for sorting. */
 struct seat {
     const struct client_config *client;
     const cJSON *item;
-    bool has_key;
+    const void *what;
 };
 
+/* Of two alike the later one is the fault; a key of a client's own comes in the order of keys[]. */
 static int seat_order(const struct seat *a, const struct seat *b)
 {
-    return a->client < b->client ? -1 : 1; /* of two alike the later one is the fault */
+    if (a->client != b->client)
+        return a->client < b->client ? -1 : 1;
+    return a->what < b->what ? -1 : 1;
 }
 
 static int seats_by_name(const void *a, const void *b)
 {
     const struct seat *left = a, *right = b;
-    const int order = strcmp(left->client->name, right->client->name);
+    const int order = strcmp(left->what, right->what);
 
     return order != 0 ? order : seat_order(left, right);
 }
@@ -185,46 +228,69 @@ static int seats_by_name(const void *a, const void *b)
 static int seats_by_key(const void *a, const void *b)
 {
     const struct seat *left = a, *right = b;
-    const int order =
-        memcmp(left->client->keys[0].hash, right->client->keys[0].hash, CLIENT_KEY_HASH_BYTES);
+    const int order = memcmp(left->what, right->what, CLIENT_KEY_HASH_BYTES);
 
     return order != 0 ? order : seat_order(left, right);
 }
 
-static void clients_find_doubles(struct reader *reader, struct seat *seats, size_t count)
+/* What all clients are told apart by, while they are read. */
+struct seats {
+    struct seat *names, *keys; /* room for one and CLIENT_KEYS_LIMIT of each client */
+    size_t name_count, key_count;
+};
+
+static void seats_find_doubles(struct reader *reader, const struct seats *seats)
 {
-    qsort(seats, count, sizeof(*seats), seats_by_name);
-    for (size_t i = 1; i < count; i++)
-        if (strcmp(seats[i].client->name, seats[i - 1].client->name) == 0)
-            reader_fault(reader, reader_member(seats[i].item, "name"),
+    qsort(seats->names, seats->name_count, sizeof(struct seat), seats_by_name);
+    for (size_t i = 1; i < seats->name_count; i++)
+        if (strcmp(seats->names[i].what, seats->names[i - 1].what) == 0)
+            reader_fault(reader, seats->names[i].item,
                          "another client has this name: names are unique");
-    qsort(seats, count, sizeof(*seats), seats_by_key);
-    for (size_t i = 1; i < count; i++)
-        if (seats[i].has_key && seats[i - 1].has_key &&
-            memcmp(seats[i].client->keys[0].hash, seats[i - 1].client->keys[0].hash,
-                   CLIENT_KEY_HASH_BYTES) == 0)
-            reader_fault(reader, reader_member(seats[i].item, "key_sha256"),
-                         "client \"%.64s\" has the same key: give each its own",
-                         seats[i - 1].client->name);
+    qsort(seats->keys, seats->key_count, sizeof(struct seat), seats_by_key);
+    for (size_t i = 1; i < seats->key_count; i++) {
+        const struct seat *seat = &seats->keys[i], *other = &seats->keys[i - 1];
+
+        if (memcmp(seat->what, other->what, CLIENT_KEY_HASH_BYTES) != 0)
+            continue;
+        if (seat->client == other->client)
+            reader_fault(reader, seat->item, "is the client's present key: take this one out");
+        else
+            reader_fault(reader, seat->item, "client \"%.64s\" has the same key: give each its own",
+                         other->client->name == NULL ? "" : other->client->name);
+    }
 }
 
-/* Reads one client, and takes its seat where it has a name to be told from others by. */
-static size_t client_read(struct reader *reader, const cJSON *item, struct client_config *client,
-                          struct seat *seat)
+static void seats_add_keys(struct seats *seats, const cJSON *item,
+                           const struct client_config *client)
 {
-    uint8_t key_hash[CLIENT_KEY_HASH_BYTES];
+    static const char *const names[] = {"key_sha256", "previous_key_sha256"};
+    uint8_t ignored[CLIENT_KEY_HASH_BYTES];
 
+    for (size_t i = 0; i < ARRAY_LENGTH(names); i++) {
+        const cJSON *key = reader_member(item, names[i]);
+
+        if (key_read(key, ignored)) /* else its fault was said */
+            seats->keys[seats->key_count++] =
+                (struct seat){.client = client, .item = key, .what = client->keys[i].hash};
+    }
+}
+
+static void client_read(struct reader *reader, const cJSON *item, struct client_config *client,
+                        struct seats *seats)
+{
     client->weight = 1;
     if (!reader_members(reader, item, client_members, ARRAY_LENGTH(client_members), client))
-        return 0;
+        return;
     if (reader_member(item, "upstream") == NULL && reader->configuration->upstream_count > 1)
         reader_fault(reader, item, "needs a member \"upstream\", since there are several");
-    if (client->name == NULL)
-        return 0;
-    *seat = (struct seat){.client = client,
-                          .item = item,
-                          .has_key = key_read(reader_member(item, "key_sha256"), key_hash)};
-    return 1;
+    if (reader_member(item, "previous_key_until") != NULL &&
+        reader_member(item, "previous_key_sha256") == NULL)
+        reader_fault(reader, reader_member(item, "previous_key_until"),
+                     "there is no \"previous_key_sha256\" that it could end");
+    if (client->name != NULL)
+        seats->names[seats->name_count++] = (struct seat){
+            .client = client, .item = reader_member(item, "name"), .what = client->name};
+    seats_add_keys(seats, item, client);
 }
 
 void block_clients(struct reader *reader, const cJSON *item, const struct member *member,
@@ -234,15 +300,16 @@ void block_clients(struct reader *reader, const cJSON *item, const struct member
     const size_t count = reader_array(reader, item, "clients");
     struct client_config *clients =
         arena_take_zeroed(&configuration->arena, (count + 1) * sizeof(*clients));
-    struct seat *seats = memory_take(count, sizeof(*seats));
+    struct seats seats = {.names = memory_take(count, sizeof(struct seat)),
+                          .keys = memory_take(count, CLIENT_KEYS_LIMIT * sizeof(struct seat))};
     const cJSON *element = count > 0 ? item->child : NULL;
-    size_t seated = 0;
 
     (void)member;
     configuration->clients = clients;
     configuration->client_count = count;
     for (size_t i = 0; i < count; i++, element = element->next)
-        seated += client_read(reader, element, &clients[i], &seats[seated]);
-    clients_find_doubles(reader, seats, seated);
-    free(seats);
+        client_read(reader, element, &clients[i], &seats);
+    seats_find_doubles(reader, &seats);
+    free(seats.names);
+    free(seats.keys);
 }

@@ -172,9 +172,11 @@ struct upstream_config {
     bool tls_verify;
 };
 
+/* Of a client's "allow" or "deny". */
 struct allow_rule {
     struct bytes method; /* "*": any */
     struct pattern path;
+    struct bytes text; /* as it was written: */
 };
 
 struct client_key {
@@ -194,7 +196,7 @@ enum priority { PRIORITY_INTERACTIVE, PRIORITY_BATCH, PRIORITIES };
 
 struct client_config {
     const char *name;
-    struct client_key keys[CLIENT_KEYS_LIMIT];
+    struct client_key keys[CLIENT_KEYS_LIMIT]; /* the present one, the previous one */
     size_t key_count;
     bool disabled;                  /* its keys are as unknown */
     uint32_t upstream;              /* index into configuration.upstreams; where has_upstream */

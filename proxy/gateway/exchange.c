@@ -136,8 +136,8 @@ static bool exchange_identify(struct exchange *exchange)
     if (settings->configuration->client_count == 0) {
         exchange->client = &settings->local;
         exchange->client_slot = settings->local_slot;
-    } else if (clients_identify(settings->clients, request_key(exchange), &exchange->client) ==
-               RESULT_OK) {
+    } else if (clients_identify(settings->clients, request_key(exchange), exchange->start_wall_us,
+                                &exchange->client) == RESULT_OK) {
         exchange->client_slot =
             settings->client_slots[exchange->client - settings->configuration->clients];
     } else {
@@ -201,13 +201,13 @@ static bool exchange_normalise(struct exchange *exchange)
 
 static bool exchange_permit(struct exchange *exchange)
 {
-    const struct bytes method = exchange->request->method_text;
+    const struct path_readings readings = normalise_readings(
+        exchange->arena, exchange->upstream->upstream.config, exchange->target.path);
 
-    if (permissions_allow(exchange->client, method, exchange->target.path) ||
-        permissions_allow(exchange->client, method, exchange->plain_path))
+    if (permissions_allow(exchange->client, exchange->request->method_text, &readings))
         return true;
     respond_refusal(exchange, REFUSAL_RULE, 403,
-                    "this client may not do that: see its allow rules");
+                    "this client may not do that: GET /_postern/me shows its rules");
     return false;
 }
 

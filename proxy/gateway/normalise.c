@@ -55,3 +55,15 @@ enum result normalise_target(struct arena *arena, const struct upstream_config *
     }
     return target_normalise(arena, request->target, &rules, target);
 }
+
+struct path_readings normalise_readings(struct arena *arena, const struct upstream_config *upstream,
+                                        struct bytes path)
+{
+    struct path_readings readings = {
+        .as_is = {.path = path, .plain = normalise_plain_path(upstream, path)}};
+
+    readings.differ = permissions_decode(arena, path, &readings.decoded.path);
+    if (readings.differ)
+        readings.decoded.plain = normalise_plain_path(upstream, readings.decoded.path);
+    return readings;
+}

@@ -3,7 +3,7 @@
 #ifndef POSTERN_GATEWAY_NORMALISE_H
 #define POSTERN_GATEWAY_NORMALISE_H
 
-#include "config/configuration.h"
+#include "access/permissions.h"
 #include "http/message.h"
 #include "http/uri.h"
 
@@ -17,5 +17,10 @@ MUST_USE enum result normalise_target(struct arena *arena, const struct upstream
 
 /* The path without the preset's version prefix; borrows from it. */
 struct bytes normalise_plain_path(const struct upstream_config *upstream, struct bytes path);
+
+/* What permissions are judged on: the normalised path in each reading. Borrows it; the rest is in
+ * the arena. */
+struct path_readings normalise_readings(struct arena *arena, const struct upstream_config *upstream,
+                                        struct bytes path);
 
 #endif

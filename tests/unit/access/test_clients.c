@@ -9,7 +9,7 @@
 
 #include "access/clients.h"
 
-enum { MANY = 1000 };
+enum { MANY = 1000, NOW_US = 1000000 };
 
 static struct client_config configs[MANY];
 
@@ -20,8 +20,11 @@ static struct configuration configuration_of(size_t count)
 
     for (size_t i = 0; i < count; i++) {
         (void)snprintf(key, sizeof(key), "key%zu", i);
-        assert_int_equal(client_key_hash(bytes_of_string(key), configs[i].key_hash), RESULT_OK);
+        assert_int_equal(client_key_hash(bytes_of_string(key), configs[i].keys[0].hash), RESULT_OK);
         configs[i].name = "x";
+        configs[i].keys[0].until_wall_us = INT64_MAX;
+        configs[i].key_count = 1;
+        configs[i].disabled = false;
     }
     return (struct configuration){.clients = configs, .client_count = count};
 }
@@ -38,7 +41,8 @@ static void each_key_is_its_client_s(void **state)
         const struct client_config *client = NULL;
 
         (void)snprintf(key, sizeof(key), "key%zu", i);
-        assert_int_equal(clients_identify(clients, bytes_of_string(key), &client), RESULT_OK);
+        assert_int_equal(clients_identify(clients, bytes_of_string(key), NOW_US, &client),
+                         RESULT_OK);
         assert_ptr_equal(client, &configs[i]);
     }
     clients_destroy(clients);
@@ -54,9 +58,9 @@ static void other_keys_are_refused(void **state)
     (void)state;
     assert_int_equal(clients_create(&configuration, &clients), RESULT_OK);
     for (size_t i = 0; i < ARRAY_LENGTH(keys); i++)
-        assert_int_equal(clients_identify(clients, bytes_of_string(keys[i]), &client),
+        assert_int_equal(clients_identify(clients, bytes_of_string(keys[i]), NOW_US, &client),
                          RESULT_REFUSED);
-    assert_int_equal(clients_identify(clients, (struct bytes){0}, &client), RESULT_REFUSED);
+    assert_int_equal(clients_identify(clients, (struct bytes){0}, NOW_US, &client), RESULT_REFUSED);
     assert_null(client);
     clients_destroy(clients);
 }
@@ -71,13 +75,13 @@ static void digests_that_collide_are_told_apart(void **state)
     (void)state;
     for (size_t i = 0; i < 2;
          i++) { /* clients 0 and 1: the digest of key2, but for its last byte */
-        memcpy(configs[i].key_hash, configs[2].key_hash, CLIENT_KEY_HASH_BYTES);
-        configs[i].key_hash[CLIENT_KEY_HASH_BYTES - 1] ^= (uint8_t)(i + 1);
+        memcpy(configs[i].keys[0].hash, configs[2].keys[0].hash, CLIENT_KEY_HASH_BYTES);
+        configs[i].keys[0].hash[CLIENT_KEY_HASH_BYTES - 1] ^= (uint8_t)(i + 1);
     }
     assert_int_equal(clients_create(&configuration, &clients), RESULT_OK);
-    assert_int_equal(clients_identify(clients, BYTES("key2"), &client), RESULT_OK);
+    assert_int_equal(clients_identify(clients, BYTES("key2"), NOW_US, &client), RESULT_OK);
     assert_ptr_equal(client, &configs[2]);
-    assert_int_equal(clients_identify(clients, BYTES("key0"), &client), RESULT_REFUSED);
+    assert_int_equal(clients_identify(clients, BYTES("key0"), NOW_US, &client), RESULT_REFUSED);
     clients_destroy(clients);
 }
 
@@ -89,9 +93,56 @@ static void without_clients_every_key_is_refused(void **state)
 
     (void)state;
     assert_int_equal(clients_create(&configuration, &clients), RESULT_OK);
-    assert_int_equal(clients_identify(clients, BYTES("key0"), &client), RESULT_REFUSED);
+    assert_int_equal(clients_identify(clients, BYTES("key0"), NOW_US, &client), RESULT_REFUSED);
     clients_destroy(clients);
     clients_destroy(NULL);
+}
+
+static enum result identify(const struct clients *clients, const char *key, int64_t wall_us,
+                            size_t *index)
+{
+    const struct client_config *client = NULL;
+    const enum result result = clients_identify(clients, bytes_of_string(key), wall_us, &client);
+
+    *index = result == RESULT_OK ? (size_t)(client - configs) : MANY;
+    return result;
+}
+
+static void both_keys_of_a_rotation_are_the_client_s_until_their_ends(void **state)
+{
+    const struct configuration configuration = configuration_of(2);
+    struct clients *clients;
+    size_t index;
+
+    (void)state;
+    configs[1].key_count = 2;
+    assert_int_equal(client_key_hash(BYTES("before"), configs[1].keys[1].hash), RESULT_OK);
+    configs[1].keys[1].until_wall_us = NOW_US;
+    configs[0].keys[0].until_wall_us = NOW_US + 5;
+    assert_int_equal(clients_create(&configuration, &clients), RESULT_OK);
+    assert_int_equal(identify(clients, "before", NOW_US - 1, &index), RESULT_OK);
+    assert_int_equal(index, 1);
+    assert_int_equal(identify(clients, "before", NOW_US, &index), RESULT_REFUSED);
+    assert_int_equal(identify(clients, "key1", NOW_US, &index), RESULT_OK);
+    assert_int_equal(index, 1);
+    assert_int_equal(identify(clients, "key0", NOW_US + 4, &index), RESULT_OK);
+    assert_int_equal(identify(clients, "key0", NOW_US + 5, &index), RESULT_REFUSED);
+    clients_destroy(clients);
+    configs[1].key_count = 1;
+}
+
+static void a_disabled_client_s_keys_are_refused(void **state)
+{
+    const struct configuration configuration = configuration_of(2);
+    struct clients *clients;
+    size_t index;
+
+    (void)state;
+    configs[0].disabled = true;
+    assert_int_equal(clients_create(&configuration, &clients), RESULT_OK);
+    assert_int_equal(identify(clients, "key0", NOW_US, &index), RESULT_REFUSED);
+    assert_int_equal(identify(clients, "key1", NOW_US, &index), RESULT_OK);
+    clients_destroy(clients);
 }
 
 /* FIPS 180-2, appendix B.1: "abc". */
@@ -112,6 +163,8 @@ int main(void)
         cmocka_unit_test(each_key_is_its_client_s),
         cmocka_unit_test(other_keys_are_refused),
         cmocka_unit_test(digests_that_collide_are_told_apart),
+        cmocka_unit_test(both_keys_of_a_rotation_are_the_client_s_until_their_ends),
+        cmocka_unit_test(a_disabled_client_s_keys_are_refused),
         cmocka_unit_test(without_clients_every_key_is_refused),
         cmocka_unit_test(the_hash_of_a_key_is_its_sha256),
     };

@@ -68,7 +68,7 @@ static void the_key_is_printed_once_and_its_hash_is_stored(void **state)
     assert_string_equal(now->clients[0].name, "crm");
     assert_int_equal(now->clients[0].allow_count, 2);
     assert_int_equal(client_key_hash(bytes_of(call.out, 68), key_hash), RESULT_OK);
-    assert_memory_equal(now->clients[0].key_hash, key_hash, sizeof(key_hash));
+    assert_memory_equal(now->clients[0].keys[0].hash, key_hash, sizeof(key_hash));
     configuration_release(now);
 
     file_text(path, text);

@@ -3,8 +3,12 @@
 
 #include "base/clock.h"
 
-#define KEY_A "\"key_sha256\": \"00000000000000000000000000000000000000000000000000000000000000aA\""
-#define KEY_B "\"key_sha256\": \"00000000000000000000000000000000000000000000000000000000000000bb\""
+#define KEY_A_LINE                                                                                 \
+    "key_sha256\": \"00000000000000000000000000000000000000000000000000000000000000aA\""
+#define KEY_B_LINE                                                                                 \
+    "key_sha256\": \"00000000000000000000000000000000000000000000000000000000000000bb\""
+#define KEY_A "\"" KEY_A_LINE
+#define KEY_B "\"" KEY_B_LINE
 #define WITH(members) "{\"upstreams\": {\"u\": {\"url\": \"https://x\"}},\n" members "}"
 #define UPSTREAM(members) "{\"upstreams\": {\"u\": {\"url\": \"https://x\",\n" members "}}}"
 
@@ -97,7 +101,7 @@ static void an_upstream_is_read_whole(void **state)
     assert_string_equal(upstream->inject.header, "Authorization");
     assert_string_equal(upstream->inject.format, "Bearer %s");
     assert_null(upstream->inject.query);
-    assert_int_equal(upstream->concurrency, 3);
+    assert_int_equal(upstream->limits.concurrency, 3);
     assert_int_equal(upstream->connect_timeout_us, CLOCK_SECOND_US);
     assert_int_equal(upstream->total_timeout_us, 2 * CLOCK_SECOND_US);
     assert_int_equal(upstream->queue_timeout_us, 3 * CLOCK_SECOND_US);
@@ -203,10 +207,6 @@ static void what_does_nothing_yet_is_a_warning(void **state)
     static const struct {
         const char *text, *words;
     } rows[] = {
-        {UPSTREAM("\"budget\": {\"per_second\": 0.5}"), "per_second"},
-        {UPSTREAM("\"budget\": {\"burst\": 1}"), "burst"},
-        {UPSTREAM("\"budget\": {\"per_day\": 1}"), "per_day"},
-        {UPSTREAM("\"budget\": {\"write_share\": 0.2}"), "write_share"},
         {UPSTREAM("\"tls\": {\"verify\": false}"), "not checked"},
         {UPSTREAM("\"forward\": [\"cookie\"]"), "Cookie never goes up"},
         {"{\"upstreams\": {\"u\": {\"url\": \"http://x.example\", \"token\": {\"env\": \"A\"},\n"
@@ -215,10 +215,6 @@ static void what_does_nothing_yet_is_a_warning(void **state)
         {WITH("\"cache\": {\"stale_if_error\": \"1h\"}"), "stale_if_error does nothing yet"},
         {WITH("\"cache\": {\"stale_while_revalidate\": \"1h\"}"), "stale_while_revalidate"},
         {WITH("\"admin\": \":8081\""), "127.0.0.1 is safer"},
-        {WITH("\"clients\": [{\"name\": \"a\", \"quota\": {\"per_second\": 5}, " KEY_A "}]"),
-         "quota does nothing yet"},
-        {WITH("\"clients\": [{\"name\": \"a\", \"priority\": \"batch\", " KEY_A "}]"), "priority"},
-        {WITH("\"clients\": [{\"name\": \"a\", \"weight\": 2, " KEY_A "}]"), "weight"},
     };
 
     (void)state;
@@ -248,7 +244,7 @@ static void clients_are_read(void **state)
     assert_int_equal(read->client_count, 3);
     assert_string_equal(read->clients[0].name, "all");
     assert_int_equal(read->clients[0].upstream, 1);
-    assert_int_equal(read->clients[0].key_hash[31], 0xaa);
+    assert_int_equal(read->clients[0].keys[0].hash[31], 0xaa);
     assert_null(read->clients[0].allow);
     assert_int_equal(read->clients[1].upstream, 0);
     assert_int_equal(read->clients[1].allow_count, 2);
@@ -256,6 +252,86 @@ static void clients_are_read(void **state)
     assert_non_null(read->clients[2].allow);
     assert_int_equal(read->clients[2].allow_count, 0);
     configuration_release(read);
+}
+
+/* One client "a" with KEY_A and these members. */
+#define CLIENT(members) WITH("\"clients\": [{\"name\": \"a\", " KEY_A ",\n" members "}]")
+
+static void a_client_without_more_may_everything(void **state)
+{
+    struct configuration *read = reading(CLIENT("\"allow\": [\"GET /**\"]"));
+    const struct client_config *client = &read->clients[0];
+
+    (void)state;
+    assert_int_equal(client->key_count, 1);
+    assert_true(client->keys[0].until_wall_us == INT64_MAX);
+    assert_false(client->disabled);
+    assert_false(client->has_upstream);
+    assert_int_equal(client->deny_count, 0);
+    assert_true(client->quota.per_second == 0 && client->quota.per_day == 0);
+    assert_int_equal(client->priority, PRIORITY_INTERACTIVE);
+    assert_int_equal(client->weight, 1);
+    assert_int_equal(read->warning_count, 0);
+    configuration_release(read);
+}
+
+static void what_a_client_may_and_how_much_is_read(void **state)
+{
+    struct configuration *read = reading(CLIENT(
+        "\"upstream\": \"u\", \"deny\": [\"GET /a/**\"], \"disabled\": true, \"weight\": 1000,"
+        "\"priority\": \"batch\", \"key_until\": \"2027-01-01T00:00:00Z\","
+        "\"previous_key_until\": \"1970-01-01T00:00:01Z\", \"previous_" KEY_B_LINE ","
+        "\"quota\": {\"per_second\": 0.5, \"burst\": 3, \"per_day\": 1000000000}"));
+    const struct client_config *client = &read->clients[0];
+
+    (void)state;
+    assert_true(client->has_upstream);
+    assert_int_equal(client->deny_count, 1);
+    assert_true(bytes_equal(client->deny[0].text, BYTES("GET /a/**")));
+    assert_true(client->disabled);
+    assert_int_equal(client->weight, 1000);
+    assert_int_equal(client->priority, PRIORITY_BATCH);
+    assert_int_equal(client->key_count, 2);
+    assert_int_equal(client->keys[0].hash[31], 0xaa);
+    assert_true(client->keys[0].until_wall_us == INT64_C(1798761600000000));
+    assert_int_equal(client->keys[1].hash[31], 0xbb);
+    assert_true(client->keys[1].until_wall_us == 1000000);
+    assert_true(client->quota.per_second == 0.5);
+    assert_int_equal(client->quota.burst, 3);
+    assert_int_equal(client->quota.per_day, 1000000000);
+    assert_int_equal(read->warning_count, 0);
+    configuration_release(read);
+}
+
+static void keys_and_quotas_that_cannot_be_are_faults(void **state)
+{
+    (void)state;
+    assert_fault(CLIENT("\"key_until\": \"tomorrow\""), 3, "/clients/0/key_until", "RFC 3339");
+    assert_fault(CLIENT("\"key_until\": 5"), 3, "/clients/0/key_until", "RFC 3339");
+    assert_fault(CLIENT("\"previous_key_sha256\": \"aa\""), 3, "/clients/0/previous_key_sha256",
+                 "64 hexadecimal");
+    assert_fault(CLIENT("\"previous_key_until\": \"2027-01-01T00:00:00Z\""), 3,
+                 "/clients/0/previous_key_until", "no \"previous_key_sha256\"");
+    assert_fault(CLIENT("\"previous_" KEY_A_LINE), 3, "/clients/0/previous_key_sha256",
+                 "present key");
+    assert_fault(WITH("\"clients\": [{\"name\": \"a\", " KEY_A "},\n{\"name\": \"b\", " KEY_B
+                      ", \"previous_" KEY_A_LINE "}]"),
+                 3, "/clients/1/previous_key_sha256", "\"a\" has the same key");
+    assert_fault(CLIENT("\"disabled\": 1"), 3, "/clients/0/disabled", "true or false");
+    assert_fault(CLIENT("\"deny\": [\"/x\"]"), 3, "/clients/0/deny/0", "one space");
+    assert_fault(CLIENT("\"deny\": \"GET /x\""), 3, "/clients/0/deny", "array");
+    assert_fault(CLIENT("\"priority\": \"low\""), 3, "/clients/0/priority", "\"batch\"");
+    assert_fault(CLIENT("\"weight\": 1001"), 3, "/clients/0/weight", "to 1000");
+    assert_fault(CLIENT("\"quota\": 5"), 3, "/clients/0/quota", "object");
+    assert_fault(CLIENT("\"quota\": {\"per_minute\": 5}"), 3, "/clients/0/quota/per_minute",
+                 "unknown");
+    assert_fault(CLIENT("\"quota\": {\"per_second\": -1}"), 3, "/clients/0/quota/per_second",
+                 "number from 0");
+    assert_fault(CLIENT("\"quota\": {\"per_second\": 0.0001}"), 3, "/clients/0/quota/per_second",
+                 "per_day");
+    assert_fault(CLIENT("\"quota\": {\"per_day\": 1.5}"), 3, "/clients/0/quota/per_day", "whole");
+    assert_fault(CLIENT("\"quota\": {\"burst\": 5}"), 3, "/clients/0/quota/burst",
+                 "without \"per_second\"");
 }
 
 static void clients_that_cannot_be_are_faults(void **state)
@@ -380,6 +456,9 @@ int main(void)
         cmocka_unit_test(upstreams_that_cannot_be_are_faults),
         cmocka_unit_test(what_does_nothing_yet_is_a_warning),
         cmocka_unit_test(clients_are_read),
+        cmocka_unit_test(a_client_without_more_may_everything),
+        cmocka_unit_test(what_a_client_may_and_how_much_is_read),
+        cmocka_unit_test(keys_and_quotas_that_cannot_be_are_faults),
         cmocka_unit_test(clients_that_cannot_be_are_faults),
         cmocka_unit_test(the_cache_is_read),
         cmocka_unit_test(caches_that_cannot_be_are_faults),
