@@ -70,39 +70,56 @@ static enum result readable_check(const char *path, struct error *fault)
     return result;
 }
 
+/* A file that the member of those names names could not be used. */
+static unsigned fault_say(const char *path, const char *const *names, size_t count,
+                          struct error *fault)
+{
+    fault_locate(path, names, count, fault);
+    configured_say_fault(path, fault);
+    return 1;
+}
+
 /* How many of the files that the upstream names cannot be used. */
 static unsigned upstream_check(const char *path, const struct upstream_config *upstream)
 {
-    const char *token_file[] = {"upstreams", upstream->name, "token", "file"};
-    const char *ca_file[] = {"upstreams", upstream->name, "tls", "ca_file"};
+    const char *const token[] = {"upstreams", upstream->name, "token", "file"};
+    const char *const long_lived[] = {"upstreams", upstream->name, "token",
+                                      "exchange",  "token",        "file"};
+    const char *const secret[] = {"upstreams", upstream->name, "login", "client_secret", "file"};
+    const char *const ca[] = {"upstreams", upstream->name, "tls", "ca_file"};
+    const struct login_config *login = upstream->login;
     struct error fault = {0};
     unsigned faults = 0;
 
-    if (upstream->token.file != NULL && token_check(&upstream->token, &fault) != RESULT_OK) {
-        fault_locate(path, token_file, ARRAY_LENGTH(token_file), &fault);
-        configured_say_fault(path, &fault);
-        faults++;
-    }
-    if (upstream->tls_ca_file != NULL &&
-        readable_check(upstream->tls_ca_file, &fault) != RESULT_OK) {
-        fault_locate(path, ca_file, ARRAY_LENGTH(ca_file), &fault);
-        configured_say_fault(path, &fault);
-        faults++;
-    }
+    if (upstream->token.file != NULL && token_check(&upstream->token, &fault) != RESULT_OK)
+        faults += upstream->exchange == NULL
+                      ? fault_say(path, token, ARRAY_LENGTH(token), &fault)
+                      : fault_say(path, long_lived, ARRAY_LENGTH(long_lived), &fault);
+    if (login != NULL && login->client_secret.file != NULL &&
+        token_check(&login->client_secret, &fault) != RESULT_OK)
+        faults += fault_say(path, secret, ARRAY_LENGTH(secret), &fault);
+    if (upstream->tls_ca_file != NULL && readable_check(upstream->tls_ca_file, &fault) != RESULT_OK)
+        faults += fault_say(path, ca, ARRAY_LENGTH(ca), &fault);
     return faults;
 }
 
-static void environment_warn(const char *path, const struct upstream_config *upstream)
+static void environment_warn(const char *path, const char *name, const char *takes,
+                             const struct token_source *source)
 {
-    const char *directory = getenv("CREDENTIALS_DIRECTORY");
-
-    if (upstream->token.env != NULL && getenv(upstream->token.env) == NULL)
-        (void)printf("%s: warning: upstream %s takes its token from $%s, which is not set here\n",
-                     path, upstream->name, upstream->token.env);
-    if (upstream->token.credential != NULL && directory == NULL)
-        (void)printf("%s: warning: upstream %s takes its token from the systemd credential %s, "
+    if (source->env != NULL && getenv(source->env) == NULL)
+        (void)printf("%s: warning: upstream %s takes its %s from $%s, which is not set here\n",
+                     path, name, takes, source->env);
+    if (source->credential != NULL && getenv("CREDENTIALS_DIRECTORY") == NULL)
+        (void)printf("%s: warning: upstream %s takes its %s from the systemd credential %s, "
                      "which only a service has\n",
-                     path, upstream->name, upstream->token.credential);
+                     path, name, takes, source->credential);
+}
+
+static void environments_warn(const char *path, const struct upstream_config *upstream)
+{
+    environment_warn(path, upstream->name, "token", &upstream->token);
+    if (upstream->login != NULL)
+        environment_warn(path, upstream->name, "client_secret", &upstream->login->client_secret);
 }
 
 static int configuration_check(const char *path, const struct configuration *configuration)
@@ -117,7 +134,7 @@ static int configuration_check(const char *path, const struct configuration *con
     for (size_t i = 0; i < configuration->warning_count; i++)
         (void)printf("%s: warning: %s\n", path, configuration->warnings[i]);
     for (size_t i = 0; i < configuration->upstream_count; i++)
-        environment_warn(path, &configuration->upstreams[i]);
+        environments_warn(path, &configuration->upstreams[i]);
     return fflush(stdout) == 0 ? CLI_DONE : CLI_FAILED;
 }
 

@@ -19,7 +19,14 @@ member_reader block_cache;     /* cache.c */
 member_reader block_audit;     /* audit.c */
 
 /* {"query": NAME} or {"header": NAME, "format": "…%s…"} into a struct injection. */
-member_reader block_injection; /* upstreams.c */
+member_reader block_injection; /* tokens.c */
+
+/* Of an upstream, into its struct upstream_config, in this order, behind its preset: tokens.c. */
+member_reader block_token;
+member_reader block_login;
+
+/* {"authorize": URL, "token": URL} into a struct preset: tokens.c. */
+member_reader block_preset_login;
 
 /* A preset while it is read. */
 struct preset_draft {

@@ -209,6 +209,7 @@ static const struct member preset_members[] = {
      .count_offset = offsetof(struct preset, version_prefix_count)},
     {.name = "inject", .read = block_injection, .offset = offsetof(struct preset, inject)},
     {.name = "identity", .read = preset_identity},
+    {.name = "login", .read = block_preset_login},
     {.name = "forward", .read = preset_forward},
     {.name = "ignorable_parameters",
      .read = reader_list,

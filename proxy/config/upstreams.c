@@ -1,95 +1,26 @@
 /*
- * The APIs behind the gate: where they are, what the token is read from, how it goes up, how many
- * calls they may get. Tokens themselves are not read here: upstream/ does at start and at each
- * reload, and `postern check` tries.
+ * The APIs behind the gate: where they are, and how many calls they may get. Their tokens:
+ * tokens.c.
  */
 #include <assert.h>
 
 #include "base/clock.h"
+#include "config/address.h"
 #include "config/blocks.h"
 #include "http/message.h"
 
 enum { UPSTREAMS_LIMIT = 64, CALLS_LIMIT = 1000000, CALLS_PER_DAY_LIMIT = 1000000000 };
 
-static bool is_alphanumeric(char byte)
-{
-    return (byte >= '0' && byte <= '9') || (bytes_lower(byte) >= 'a' && bytes_lower(byte) <= 'z');
-}
-
-/* Whether it is 1 to `limit` letters, digits and signs out of `signs`. */
-static bool is_word(struct bytes text, const char *signs, size_t limit)
-{
-    for (size_t i = 0; i < text.length; i++)
-        if (!is_alphanumeric(text.data[i]) &&
-            (text.data[i] == '\0' || strchr(signs, text.data[i]) == NULL))
-            return false;
-    return text.length > 0 && text.length <= limit;
-}
-
 bool block_name_is_fine(struct bytes name)
 {
-    return is_word(name, "._-", 64) && is_alphanumeric(name.data[0]);
-}
-
-/* host, host:port, [v6], [v6]:port (RFC 3986 §3.2.2 without userinfo and percent-encoding). */
-static bool authority_is_fine(struct bytes authority)
-{
-    const bool bracket = bytes_starts_with(authority, BYTES("["));
-    const size_t close = bytes_index(authority, ']');
-    struct bytes host = bytes_slice(authority, 0, bytes_index(authority, ':'));
-    uint64_t port;
-
-    if (bracket)
-        host = bytes_slice(authority, 0, close + 1);
-    const struct bytes rest = bytes_from(authority, host.length);
-    if (bracket ? close == authority.length || host.length < 4 ||
-                      !is_word(bytes_slice(host, 1, host.length - 2), ":.", 64)
-                : !is_word(host, "._-", 255))
-        return false;
-    if (rest.length == 0)
-        return true;
-    return rest.data[0] == ':' && rest.length > 1 && rest.data[1] != '0' &&
-           bytes_to_number(bytes_from(rest, 1), 65535, &port) == RESULT_OK;
-}
-
-/* "" or "/segment/…", with the characters of RFC 3986 §3.3 but percent-encoding and dot segments.
- */
-static bool base_path_is_fine(struct bytes path)
-{
-    struct bytes rest = bytes_from(path, 1);
-
-    if (path.length == 0)
-        return true;
-    if (bytes_ends_with(path, BYTES("/")))
-        return false; /* one slash at the end was taken off before */
-    while (rest.length > 0) {
-        const struct bytes segment = bytes_cut(&rest, '/');
-
-        if (!is_word(segment, "-._~!$&'()*+,;=:@", SIZE_MAX) || bytes_equal(segment, BYTES(".")) ||
-            bytes_equal(segment, BYTES("..")))
-            return false;
-    }
-    return true;
-}
-
-/* Splits into scheme, authority and base path. */
-static bool url_split(struct bytes url, struct upstream_config *upstream)
-{
-    const size_t colon = bytes_find(url, BYTES("://"));
-    const struct bytes rest = bytes_from(url, colon + 3);
-
-    upstream->scheme = bytes_slice(url, 0, colon);
-    upstream->authority = bytes_slice(rest, 0, bytes_index(rest, '/'));
-    upstream->base_path = bytes_from(rest, upstream->authority.length);
-    return (bytes_equal(upstream->scheme, BYTES("http")) ||
-            bytes_equal(upstream->scheme, BYTES("https"))) &&
-           authority_is_fine(upstream->authority) && base_path_is_fine(upstream->base_path);
+    return address_is_word(name, "._-", 64) && address_is_word(bytes_slice(name, 0, 1), "", 1);
 }
 
 static void upstream_url(struct reader *reader, const cJSON *item, const struct member *member,
                          void *into)
 {
     struct upstream_config *upstream = into;
+    struct address address;
     const char *text = reader_string(reader, item, "the API's address");
 
     (void)member;
@@ -99,7 +30,11 @@ static void upstream_url(struct reader *reader, const cJSON *item, const struct 
     if (bytes_ends_with(url, BYTES("/")))
         url = arena_copy(&reader->configuration->arena, bytes_slice(url, 0, url.length - 1));
     upstream->url = url.data;
-    if (!url_split(url, upstream))
+    const bool is_fine = address_split(url, &address) && !bytes_ends_with(url, BYTES("/"));
+    upstream->scheme = address.scheme;
+    upstream->authority = address.authority;
+    upstream->base_path = address.path;
+    if (!is_fine)
         reader_fault(reader, item,
                      "is not the address of an API: expects http:// or https://, a host, maybe "
                      "a port and a path; no user, query or fragment");
@@ -112,129 +47,6 @@ static void upstream_preset(struct reader *reader, const cJSON *item, const stru
 
     (void)member;
     upstream->preset = preset_load(reader, item);
-}
-
-static void token_env(struct reader *reader, const cJSON *item, const struct member *member,
-                      void *into)
-{
-    struct token_source *token = into;
-
-    (void)member;
-    token->env = reader_string(reader, item, "the name of an environment variable");
-    if (token->env != NULL && (!is_word(bytes_of_string(token->env), "_", 255) ||
-                               (token->env[0] >= '0' && token->env[0] <= '9')))
-        reader_fault(reader, item,
-                     "is not the name of an environment variable: letters, digits "
-                     "and _ only (the token itself does not belong here)");
-}
-
-static void token_credential(struct reader *reader, const cJSON *item, const struct member *member,
-                             void *into)
-{
-    struct token_source *token = into;
-
-    (void)member;
-    token->credential = reader_string(reader, item, "the name of a systemd credential");
-    if (token->credential != NULL &&
-        (!is_word(bytes_of_string(token->credential), "._@-", 255) || token->credential[0] == '.'))
-        reader_fault(reader, item,
-                     "is not the name of a systemd credential: letters, digits and "
-                     ". _ @ - only, the first no dot");
-}
-
-static void upstream_token(struct reader *reader, const cJSON *item, const struct member *member,
-                           void *into)
-{
-    static const struct member members[] = {
-        {.name = "file", .read = reader_path, .offset = offsetof(struct token_source, file)},
-        {.name = "insecure",
-         .read = reader_flag,
-         .offset = offsetof(struct token_source, insecure)},
-        {.name = "env", .read = token_env},
-        {.name = "credential", .read = token_credential},
-        {.name = "exchange", .read = reader_refuse},
-    };
-    struct upstream_config *upstream = into;
-
-    (void)member;
-    if (!reader_members(reader, item, members, ARRAY_LENGTH(members), &upstream->token))
-        return;
-    const int sources =
-        (reader_member(item, "file") != NULL) + (reader_member(item, "env") != NULL) +
-        (reader_member(item, "credential") != NULL) + (reader_member(item, "exchange") != NULL);
-    if (sources != 1)
-        reader_fault(reader, item, "expects one of \"file\", \"env\" and \"credential\"");
-    if (reader_member(item, "insecure") != NULL && reader_member(item, "file") == NULL)
-        reader_fault(reader, item, "\"insecure\" belongs to \"file\": take it out");
-    upstream->has_token = true;
-}
-
-static void injection_query(struct reader *reader, const cJSON *item, const struct member *member,
-                            void *into)
-{
-    struct injection *injection = into;
-
-    (void)member;
-    injection->query = reader_string(reader, item, "the name of a query parameter");
-    if (injection->query != NULL && !is_word(bytes_of_string(injection->query), "-._~", 255))
-        reader_fault(reader, item,
-                     "is not the name of a query parameter: letters, digits and "
-                     "- . _ ~ only");
-}
-
-static void injection_header(struct reader *reader, const cJSON *item, const struct member *member,
-                             void *into)
-{
-    struct injection *injection = into;
-
-    (void)member;
-    injection->header = reader_string(reader, item, "the name of a field");
-    if (injection->header != NULL && !http_is_token(bytes_of_string(injection->header)))
-        reader_fault(reader, item, "is not the name of a field: try \"Authorization\"");
-}
-
-static void injection_format(struct reader *reader, const cJSON *item, const struct member *member,
-                             void *into)
-{
-    struct injection *injection = into;
-    const char *format = reader_string(reader, item, "a field's value with %s for the token");
-
-    (void)member;
-    injection->format = format;
-    if (format == NULL)
-        return;
-    const struct bytes text = bytes_of_string(format);
-    const size_t percent = bytes_index(text, '%');
-    bool printable = true;
-    for (size_t i = 0; i < text.length; i++)
-        printable = printable && text.data[i] >= ' ' && text.data[i] <= '~';
-    if (!printable || bytes_find(text, BYTES("%s")) != percent || percent == text.length ||
-        bytes_index(bytes_from(text, percent + 1), '%') < text.length - percent - 1)
-        reader_fault(reader, item,
-                     "expects printable ASCII with one %%s where the token goes, such "
-                     "as \"Bearer %%s\"");
-}
-
-void block_injection(struct reader *reader, const cJSON *item, const struct member *member,
-                     void *into)
-{
-    static const struct member members[] = {
-        {.name = "query", .read = injection_query},
-        {.name = "header", .read = injection_header},
-        {.name = "format", .read = injection_format},
-    };
-    struct injection *injection = (struct injection *)(void *)((char *)into + member->offset);
-
-    if (!reader_members(reader, item, members, ARRAY_LENGTH(members), injection))
-        return;
-    const bool query = reader_member(item, "query") != NULL;
-    const bool header = reader_member(item, "header") != NULL;
-    if (query == header)
-        reader_fault(reader, item, "expects one of \"query\" and \"header\"");
-    if (reader_member(item, "format") != NULL && !header)
-        reader_fault(reader, item, "\"format\" belongs to \"header\": take it out");
-    if (header && injection->format == NULL)
-        injection->format = "%s";
 }
 
 static void upstream_budget(struct reader *reader, const cJSON *item, const struct member *member,
@@ -356,7 +168,8 @@ static void upstream_tls(struct reader *reader, const cJSON *item, const struct 
 static const struct member upstream_members[] = {
     {.name = "url", .read = upstream_url, .required = true},
     {.name = "preset", .read = upstream_preset},
-    {.name = "token", .read = upstream_token},
+    {.name = "token", .read = block_token},
+    {.name = "login", .read = block_login},
     {.name = "inject", .read = block_injection, .offset = offsetof(struct upstream_config, inject)},
     {.name = "budget", .read = upstream_budget},
     {.name = "timeouts", .read = upstream_timeouts},
@@ -371,14 +184,6 @@ static const struct member upstream_members[] = {
     {.name = "forward", .read = upstream_forward},
     {.name = "tls", .read = upstream_tls},
 };
-
-/* The host is this machine by its name: nobody else hears what is said to it. */
-static bool authority_is_local(struct bytes authority)
-{
-    return bytes_starts_with(authority, BYTES("127.")) ||
-           bytes_starts_with(authority, BYTES("localhost")) ||
-           bytes_starts_with(authority, BYTES("[::1]"));
-}
 
 static void upstream_read(struct reader *reader, const cJSON *item,
                           struct upstream_config *upstream)
@@ -408,7 +213,7 @@ static void upstream_read(struct reader *reader, const cJSON *item,
                      "has a token and does not say how it goes up: add \"inject\": "
                      "{\"header\": \"Authorization\", \"format\": \"Bearer %%s\"}");
     if (upstream->has_token && bytes_equal(upstream->scheme, BYTES("http")) &&
-        !authority_is_local(upstream->authority))
+        !address_is_loopback(upstream->authority))
         reader_warn(reader, item, "the token goes over the network unencrypted: use https://");
 }
 

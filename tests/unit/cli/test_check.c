@@ -80,6 +80,22 @@ static void token_files_are_tried(void **state)
     assert_null(strstr(call.out, "s3cret"));
 }
 
+static void what_exchange_and_login_read_is_tried(void **state)
+{
+    struct call call;
+
+    (void)state;
+    file_write(token, "s3cret\n", 0644);
+    check(&call, "{\"upstreams\": {\"a\": {\"url\": \"https://x\", \"preset\": \"copernica\",\n"
+                 "\"token\": {\"exchange\": {\"url\": \"https://y\", \"token\": {\n"
+                 "\"file\": \"token\"}}},\n"
+                 "\"login\": {\"client_id\": \"i\", \"redirect\": \"http://127.0.0.1:1/\", "
+                 "\"client_secret\":\n{\"file\": \"none\"}}}}}");
+    assert_int_equal(call.code, CLI_WRONG);
+    assert_says(call.err, "postern.json:3: /upstreams/a/token/exchange/token/file: ");
+    assert_says(call.err, "postern.json:5: /upstreams/a/login/client_secret/file: cannot open");
+}
+
 static void certificate_files_are_tried(void **state)
 {
     struct call call;
@@ -135,6 +151,7 @@ int main(void)
         cmocka_unit_test(a_fine_configuration_is_fine),
         cmocka_unit_test(every_fault_has_file_line_and_pointer),
         cmocka_unit_test(token_files_are_tried),
+        cmocka_unit_test(what_exchange_and_login_read_is_tried),
         cmocka_unit_test(certificate_files_are_tried),
         cmocka_unit_test(what_only_a_service_has_is_a_warning),
         cmocka_unit_test(wrong_usage_is_said),

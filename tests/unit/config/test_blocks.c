@@ -184,12 +184,10 @@ static void upstreams_that_cannot_be_are_faults(void **state)
         UPSTREAM("\"token\": {\"env\": \"A\", \"insecure\": true}, \"inject\": {\"query\": "
                  "\"t\"}"),
         2, "/upstreams/u/token", "\"insecure\" belongs");
-    assert_fault(UPSTREAM("\"token\": {\"exchange\": {}}, \"inject\": {\"query\": \"t\"}"), 2,
-                 "/upstreams/u/token/exchange", "not available yet");
     assert_fault(UPSTREAM("\"token\": {\"env\": \"A\"}"), 1, "/upstreams/u", "how it goes up");
     assert_fault(UPSTREAM("\"inject\": {}"), 2, "/upstreams/u/inject", "one of");
     assert_fault(UPSTREAM("\"inject\": {\"query\": \"a&b\"}"), 2, "/upstreams/u/inject/query",
-                 "query parameter");
+                 "name of a parameter");
     assert_fault(UPSTREAM("\"inject\": {\"query\": \"a\", \"format\": \"%s\"}"), 2,
                  "/upstreams/u/inject", "belongs to \"header\"");
     assert_fault(UPSTREAM("\"inject\": {\"header\": \"A\", \"format\": \"%s%s\"}"), 2,
