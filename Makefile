@@ -13,9 +13,10 @@ FUZZ_SECONDS ?= 10
 WARNINGS := -Wall -Wextra -Werror -Wshadow -Wconversion -Wvla -Wformat=2 -Wstrict-prototypes \
             -Wmissing-prototypes -Wwrite-strings -Wimplicit-fallthrough -Wundef
 CFLAGS   := -std=c17 -D_GNU_SOURCE -g -O2 -fno-omit-frame-pointer -fstack-protector-strong -pthread $(WARNINGS)
-CPPFLAGS := -Iproxy -isystem /usr/share/include/llhttp -isystem /usr/include/cjson \
+GLIB     := -isystem /usr/include/glib-2.0 -isystem /usr/lib/$(shell uname -m)-linux-gnu/glib-2.0/include
+CPPFLAGS := -Iproxy -isystem /usr/share/include/llhttp -isystem /usr/include/cjson $(GLIB) \
             -DPOSTERN_VERSION='"$(VERSION)"' -DPOSTERN_PREFIX='"$(PREFIX)"' -DPOSTERN_CHECKOUT='"$(CURDIR)"'
-LDLIBS   := -levent -levent_pthreads -lcurl -llmdb -lcjson -lcrypto -lxxhash -lz -pthread
+LDLIBS   := -levent -levent_pthreads -lcurl -llmdb -lcjson -lglib-2.0 -lcrypto -lxxhash -lz -pthread
 
 CFLAGS_asan := -fsanitize=address,undefined -fno-sanitize-recover=all
 CFLAGS_tsan := -fsanitize=thread
@@ -136,7 +137,7 @@ lint-tidy: | setup-build setup-lint
 # --- setup: what each purpose needs from Debian ---
 
 PACKAGES_build    := gcc libc6-dev libevent-dev node-llhttp libcurl4-openssl-dev liblmdb-dev libcjson-dev libssl-dev \
-                     libxxhash-dev zlib1g-dev
+                     libxxhash-dev libglib2.0-dev zlib1g-dev tzdata
 PACKAGES_test     := libcmocka-dev python3 python3-pytest python3-pytest-xdist \
                      python3-httpx python3-hypothesis python3-jsonschema curl procps
 PACKAGES_lint     := clang clang-format clang-tidy python3 libcmocka-dev
