@@ -131,23 +131,44 @@ static const char purge_help[] =
     "send one of {\"all\": true}, {\"path\": \"/profile/456\"}, {\"tag\": \"profile/456\"}, "
     "{\"entity\": \"profile/456\"}, the entity's kind being one of the upstream's preset";
 
-/* A path as requests are normalised; the first upstream with a preset knows the version prefixes.
- * All is below the root. */
+static bool has_client_of_its_own(const struct configuration *configuration, uint32_t upstream)
+{
+    for (size_t i = 0; i < configuration->client_count; i++)
+        if (configuration->clients[i].has_upstream &&
+            configuration->clients[i].upstream == upstream)
+            return true;
+    return false;
+}
+
+enum purge_reach api_purge_reach(const struct configuration *configuration, uint32_t upstream,
+                                 struct bytes path, struct bytes *plain_path)
+{
+    const struct upstream_config *config = &configuration->upstreams[upstream];
+    struct bytes rest = path;
+
+    if (bytes_equal(path, BYTES("/")) || route_is_below(config->prefix, path))
+        return PURGE_ACCOUNT;
+    if (route_is_below(path, config->prefix))
+        rest = route_rest(path, config->prefix);
+    else if (!has_client_of_its_own(configuration, upstream)) /* these may leave the prefix out */
+        return PURGE_NOTHING;
+    *plain_path = normalise_plain_path(config, rest);
+    return bytes_equal(*plain_path, BYTES("/")) ? PURGE_ACCOUNT : PURGE_PATH;
+}
+
+/* A path as requests are normalised, that leads to some upstream. All is below the root. */
 static enum result purge_read_path(const struct server *server, struct bytes text,
                                    struct arena *arena, struct api_purge *purge)
 {
     const struct configuration *configuration = server_settings(server)->configuration;
-    const struct request request = {.method = METHOD_GET, .target = text};
-    struct target target;
+    struct bytes plain_path;
+    bool leads = false;
 
-    if (normalise_target(arena, &configuration->upstreams[0], &request, &target) != RESULT_OK)
+    if (target_normalise_path(arena, text, false, &purge->path) != RESULT_OK)
         return RESULT_INVALID;
-    const struct bytes path = normalise_plain_path(&configuration->upstreams[0], target.path);
-    if (bytes_equal(path, BYTES("/")))
-        purge->all = true;
-    else
-        purge->path = path;
-    return RESULT_OK;
+    for (uint32_t i = 0; i < configuration->upstream_count; i++)
+        leads |= api_purge_reach(configuration, i, purge->path, &plain_path) != PURGE_NOTHING;
+    return leads ? RESULT_OK : RESULT_MISSING;
 }
 
 /* "profile/456", of a kind that some upstream's preset knows. */
@@ -198,5 +219,7 @@ enum result api_read_purge(const struct server *server, struct bytes body, struc
     const enum result result = purge_read(server, json, arena, purge);
 
     cJSON_Delete(json);
+    if (result == RESULT_MISSING)
+        return error_set(error, result, "no upstream serves that path");
     return result == RESULT_OK ? result : error_set(error, result, "%s", purge_help);
 }

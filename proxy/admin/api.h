@@ -13,7 +13,7 @@ enum { API_PURGE_ACCOUNTS = 64 };
 /* What POST /api/purge asks for. */
 struct api_purge {
     bool all;
-    struct bytes path;   /* normalised, without version prefix: it and all below it go */
+    struct bytes path;   /* at the gate, normalised: it and all below it go */
     struct bytes entity; /* "profile/456": all that a change of it could change goes */
 };
 
@@ -25,5 +25,16 @@ struct api_purge {
 MUST_USE enum result api_read_purge(const struct server *server, struct bytes body,
                                     struct arena *arena, struct api_purge *purge,
                                     struct error *error);
+
+/* What a path at the gate is at one upstream. */
+enum purge_reach {
+    PURGE_NOTHING, /* it does not lead there */
+    PURGE_PATH,
+    PURGE_ACCOUNT, /* all of the upstream is there or below */
+};
+
+/* *plain_path: at the upstream, without version prefix, of PURGE_PATH; borrows. */
+enum purge_reach api_purge_reach(const struct configuration *configuration, uint32_t upstream,
+                                 struct bytes path, struct bytes *plain_path);
 
 #endif

@@ -34,17 +34,30 @@ static void purging_on_done(struct letter *letter)
         done(connection);
 }
 
-static struct tags purge_tags(struct purging *purging, const struct preset *preset,
-                              const struct relations *relations, const struct api_purge *wanted)
+/* What goes of one upstream's account; none: nothing of it is meant. */
+static struct tags purge_tags(struct purging *purging, const struct settings *settings,
+                              uint32_t upstream, const struct relations *relations,
+                              const struct api_purge *wanted)
 {
-    const struct changed_question question = {
-        .preset = preset, .relations = *relations, .path = wanted->path};
-    struct changed changed;
+    const struct account *account = settings_account(&settings->upstreams[upstream]);
+    struct changed_question question = {
+        .preset = settings->configuration->upstreams[upstream].preset, .relations = *relations};
+    struct changed changed = {0};
 
-    if (wanted->entity.length == 0)
-        changed_by_path(&question, &purging->arena, &changed);
-    else if (changed_by_entity(&question, wanted->entity, &purging->arena, &changed) != RESULT_OK)
-        return (struct tags){0}; /* not a kind of this upstream */
+    if (wanted->entity.length > 0) {
+        if (changed_by_entity(&question, wanted->entity, &purging->arena, &changed) != RESULT_OK)
+            return (struct tags){0}; /* not a kind of this upstream */
+        return changed.tags;
+    }
+    switch (api_purge_reach(settings->configuration, upstream, wanted->path, &question.path)) {
+    case PURGE_NOTHING:
+        return (struct tags){0};
+    case PURGE_ACCOUNT:
+        return (struct tags){.hashes = &account->tag, .count = 1};
+    case PURGE_PATH:
+        break;
+    }
+    changed_by_path(&question, &purging->arena, &changed);
     return changed.tags;
 }
 
@@ -61,14 +74,6 @@ static struct purging_job *purging_add(struct purging *purging, struct server *s
     job->job.account = account;
     job->job.cause.rule = BYTES("purge");
     return job;
-}
-
-static bool account_is_new(const struct purging *purging, const struct account *account)
-{
-    for (size_t i = 0; i < purging->due; i++)
-        if (purging->jobs[i].job.account == account)
-            return false;
-    return true;
 }
 
 /* All goes where all is meant, and where it is not known in which accounts a path is to go. */
@@ -95,17 +100,13 @@ struct purging *purge_begin(const struct purge_asker *asker, const struct api_pu
     arena_init(&purging->arena, 1024);
     if (all)
         (void)purging_add(purging, asker->server, NULL);
-    for (size_t i = 0; !all && i < settings->configuration->upstream_count; i++) {
+    for (uint32_t i = 0; !all && i < settings->configuration->upstream_count; i++) {
         struct account *account = settings_account(&settings->upstreams[i]);
-
-        if (!account_is_new(purging, account))
-            continue;
         const uint64_t begun = cache_now(gate->cache);
         const struct relations relations = cache_reader_relations(asker->reader, account);
         struct purging_job *job = purging_add(purging, asker->server, account);
         job->job.begun = begun;
-        job->job.tags =
-            purge_tags(purging, settings->configuration->upstreams[i].preset, &relations, wanted);
+        job->job.tags = purge_tags(purging, settings, i, &relations, wanted);
     }
     cache_reader_reset(asker->reader);
     const size_t due =

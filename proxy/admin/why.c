@@ -19,6 +19,7 @@ struct asking {
     struct arena arena;
     const struct upstream_config *upstream;
     struct account *account;
+    struct bytes at_gate; /* the URL as clients write it */
     struct target target;
     struct bytes plain_path;
     struct cache_key url;
@@ -43,29 +44,43 @@ enum result why_read(struct bytes query, struct arena *arena, struct why *why)
     return why->url.length > 0 ? RESULT_OK : RESULT_INVALID;
 }
 
+/* Who asks: the client of that name; without a name the first, or "local". NULL: there is none. */
+static const struct client_config *asking_client(const struct settings *settings, struct bytes name)
+{
+    const struct configuration *configuration = settings->configuration;
+
+    if (configuration->client_count == 0)
+        return name.length == 0 || bytes_equal(name, BYTES("local")) ? &settings->local : NULL;
+    for (size_t i = 0; i < configuration->client_count; i++)
+        if (name.length == 0 || bytes_equal(bytes_of_string(configuration->clients[i].name), name))
+            return &configuration->clients[i];
+    return NULL;
+}
+
 /* The upstream, the account, the URL in its one form. */
 static enum result asking_begin(struct asking *asking, const struct why *why, struct error *error)
 {
     const struct settings *settings = server_settings(asking->server);
-    const struct configuration *configuration = settings->configuration;
+    const struct client_config *client = asking_client(settings, why->client);
     struct request request = {.method = METHOD_GET, .method_text = BYTES("GET")};
+    struct normalised normalised;
     struct bytes authority;
-    size_t upstream = configuration->client_count == 0 ? 0 : configuration->clients[0].upstream;
-    bool known = why->client.length == 0;
 
-    for (size_t i = 0; !known && i < configuration->client_count; i++)
-        if (bytes_equal(bytes_of_string(configuration->clients[i].name), why->client)) {
-            upstream = configuration->clients[i].upstream;
-            known = true;
-        }
-    if (!known && !bytes_equal(why->client, BYTES("local")))
+    if (client == NULL)
         return error_set(error, RESULT_INVALID, "there is no client of that name");
-    asking->upstream = &configuration->upstreams[upstream];
-    asking->account = settings_account(&settings->upstreams[upstream]);
-    if (target_origin_form(&asking->arena, why->url, &request.target, &authority) != RESULT_OK ||
-        normalise_target(&asking->arena, asking->upstream, &request, &asking->target) != RESULT_OK)
+    enum result result = target_origin_form(&asking->arena, why->url, &request.target, &authority);
+    if (result == RESULT_OK)
+        result = normalise_request(&asking->arena, settings->configuration, client, &request,
+                                   &normalised);
+    if (result == RESULT_MISSING)
+        return error_set(error, RESULT_INVALID, "no upstream serves that path");
+    if (result != RESULT_OK)
         return error_set(error, RESULT_INVALID, "the url is none: send url=/v2/profile/456");
-    asking->plain_path = normalise_plain_path(asking->upstream, asking->target.path);
+    asking->at_gate = normalised.at_gate.url;
+    asking->target = normalised.target;
+    asking->plain_path = normalised.plain_path;
+    asking->upstream = &settings->configuration->upstreams[normalised.route.upstream];
+    asking->account = settings_account(&settings->upstreams[normalised.route.upstream]);
     if (asking->account != NULL)
         asking->url = key_of_url(&asking->arena, bytes_of_string(asking->account->name),
                                  bytes_of_string(asking->upstream->name), asking->target.url);
@@ -169,7 +184,8 @@ static void tell_all(struct asking *asking, const struct why *why)
     bool told = false;
 
     (void)cJSON_AddStringToObject(asking->told, "url",
-                                  arena_copy(&asking->arena, asking->target.url).data);
+                                  arena_copy(&asking->arena, asking->at_gate).data);
+    (void)cJSON_AddStringToObject(asking->told, "upstream", asking->upstream->name);
     if (asking->account == NULL) {
         (void)cJSON_AddStringToObject(asking->told, "state", "account not known yet");
         return;

@@ -27,11 +27,10 @@ struct question {
     const char *type;
 };
 
-/* What is asked of one upstream. */
+/* What is asked. */
 struct asked {
     const struct configuration *configuration;
     const struct client_config *client;
-    const struct upstream_config *upstream;
     struct request request;
     struct bytes body;
 };
@@ -129,27 +128,42 @@ static void say_write(const struct changed_question *question, int64_t settle_us
     (void)printf("settle       %g s\n", settle_us > 0 ? (double)settle_us / 1e6 : 0);
 }
 
+static void say_url(const struct upstream_config *upstream, const struct normalised *normalised)
+{
+    const struct bytes at_gate = normalised->at_gate.url, url = normalised->target.url;
+
+    (void)printf("upstream     %s (%s)\nurl          %.*s\n", upstream->name, upstream->url,
+                 (int)at_gate.length, at_gate.data);
+    if (normalised->route.prefix.length > 0)
+        (void)printf("goes up as   %.*s\n", (int)url.length, url.data);
+}
+
 static void say(const struct asked *asked, struct arena *arena)
 {
     const struct configuration *configuration = asked->configuration;
-    const struct upstream_config *upstream = asked->upstream;
     const struct client_config *client = asked->client;
     const struct request *request = &asked->request;
-    struct target target;
+    struct normalised normalised;
 
-    (void)printf("client       %s\nupstream     %s (%s)\n", client->name, upstream->name,
-                 upstream->url);
-    if (normalise_target(arena, upstream, request, &target) != RESULT_OK) {
-        (void)puts("url          refused: 400, it can be read in more than one way");
+    (void)printf("client       %s\n", client->name);
+    const enum result result =
+        normalise_request(arena, configuration, client, request, &normalised);
+    if (result != RESULT_OK) {
+        (void)printf("url          refused: %s\n",
+                     result == RESULT_MISSING ? "404, no upstream serves that path"
+                                              : "400, it can be read in more than one way");
         return;
     }
-    const struct bytes plain_path = normalise_plain_path(upstream, target.path);
+    const struct upstream_config *upstream = &configuration->upstreams[normalised.route.upstream];
+    const struct bytes plain_path = normalised.plain_path;
     const struct cache_rule rule =
-        rules_apply(configuration, upstream, plain_path, target.query, arena);
-    const struct path_readings readings = normalise_readings(arena, upstream, target.path);
+        rules_apply(configuration, upstream, plain_path, normalised.target.query, arena);
+    const struct path_readings readings =
+        normalise_readings(arena, upstream, normalised.at_gate.path, normalised.route.prefix);
     const bool allowed = permissions_allow(client, request->method_text, &readings);
-    (void)printf("url          %.*s\npermission   %s\n", (int)target.url.length, target.url.data,
-                 allowed ? "allowed" : "refused: 403");
+
+    say_url(upstream, &normalised);
+    (void)printf("permission   %s\n", allowed ? "allowed" : "refused: 403");
     if (!http_method_is_safe(request->method)) {
         const struct changed_question question = {
             .preset = upstream->preset,
@@ -164,7 +178,7 @@ static void say(const struct asked *asked, struct arena *arena)
     }
     say_read(configuration, &rule);
     if (rule.store)
-        say_tags(upstream, plain_path, target.query, arena);
+        say_tags(upstream, plain_path, normalised.target.query, arena);
 }
 
 /* The body as the question says it: no --body is a body that nobody knows. */
@@ -188,7 +202,6 @@ static int explain(const struct question *question, const struct configuration *
     if (asked.client == NULL)
         return CLI_WRONG;
     arena_init(&arena, 4096);
-    asked.upstream = &configuration->upstreams[asked.client->upstream];
     asked.request.method = http_method_of(asked.request.method_text);
     int code = CLI_DONE;
     if (!http_is_token(asked.request.method_text) ||

@@ -53,8 +53,8 @@ static void say(const cJSON *told)
     const cJSON *tag;
     bool first = true;
 
-    (void)printf("url          %s\nstate        %s\n", text_of(told, "url"),
-                 text_of(told, "state"));
+    (void)printf("url          %s\nupstream     %s\nstate        %s\n", text_of(told, "url"),
+                 text_of(told, "upstream"), text_of(told, "state"));
     if (cJSON_HasObjectItem(told, "fresh_for_s"))
         (void)printf("fresh for    %.0f s\nage          %.0f s\nstored       status %.0f, %.0f "
                      "bytes\n",

@@ -18,6 +18,9 @@ member_reader block_admin;     /* server.c */
 member_reader block_cache;     /* cache.c */
 member_reader block_audit;     /* audit.c */
 
+/* Upstreams that take every path: more than one needs clients that say which is theirs. */
+size_t block_unmatched_upstreams(const struct configuration *configuration); /* upstreams.c */
+
 /* {"query": NAME} or {"header": NAME, "format": "…%s…"} into a struct injection. */
 member_reader block_injection; /* tokens.c */
 

@@ -281,8 +281,10 @@ static void client_read(struct reader *reader, const cJSON *item, struct client_
     client->weight = 1;
     if (!reader_members(reader, item, client_members, ARRAY_LENGTH(client_members), client))
         return;
-    if (reader_member(item, "upstream") == NULL && reader->configuration->upstream_count > 1)
-        reader_fault(reader, item, "needs a member \"upstream\", since there are several");
+    if (reader_member(item, "upstream") == NULL &&
+        block_unmatched_upstreams(reader->configuration) > 1)
+        reader_fault(reader, item,
+                     "needs a member \"upstream\", since there are several without \"match\"");
     if (reader_member(item, "previous_key_until") != NULL &&
         reader_member(item, "previous_key_sha256") == NULL)
         reader_fault(reader, reader_member(item, "previous_key_until"),

@@ -152,9 +152,10 @@ static void configuration_check(struct reader *reader, const cJSON *root)
     if (listens_on_admin(configuration))
         reader_fault(reader, admin != NULL ? admin : root,
                      "\"admin\" and \"listen\" name the same address: give each its own");
-    if (configuration->upstream_count > 1 && configuration->client_count == 0)
+    if (block_unmatched_upstreams(configuration) > 1 && configuration->client_count == 0)
         reader_fault(reader, reader_member(root, "upstreams"),
-                     "several upstreams need \"clients\" that say which is theirs");
+                     "several upstreams need a \"match\" each but for one, or \"clients\" that "
+                     "say which is theirs");
 }
 
 static void configuration_keep_warnings(struct reader *reader)

@@ -49,6 +49,55 @@ static void upstream_preset(struct reader *reader, const cJSON *item, const stru
     upstream->preset = preset_load(reader, item);
 }
 
+/* Literal segments, none of them a dot segment, in the one form that paths have (http/uri.h): so a
+ * normalised path is below them where it begins with them. */
+static bool prefix_is_fine(struct bytes prefix)
+{
+    struct bytes rest = bytes_from(prefix, 1);
+
+    if (prefix.length < 2 || prefix.data[0] != '/' || bytes_ends_with(prefix, BYTES("/")))
+        return false;
+    while (rest.length > 0) {
+        const struct bytes segment = bytes_cut(&rest, '/');
+
+        if (!address_is_word(segment, "-._~", 255) || bytes_equal(segment, BYTES(".")) ||
+            bytes_equal(segment, BYTES("..")))
+            return false;
+    }
+    return true;
+}
+
+static bool path_is_below(struct bytes path, struct bytes prefix)
+{
+    return bytes_starts_with(path, prefix) &&
+           (path.length == prefix.length || path.data[prefix.length] == '/');
+}
+
+static void upstream_match(struct reader *reader, const cJSON *item, const struct member *member,
+                           void *into)
+{
+    struct upstream_config *upstream = into;
+    const char *text = reader_string(reader, item, "a path pattern such as \"/github/**\"");
+    const struct bytes rest = BYTES("/**");
+
+    (void)member;
+    if (text == NULL)
+        return;
+    const struct bytes match = arena_copy(&reader->configuration->arena, bytes_of_string(text));
+    upstream->prefix =
+        bytes_slice(match, 0, match.length < rest.length ? 0 : match.length - rest.length);
+    if (!bytes_ends_with(match, rest) || !prefix_is_fine(upstream->prefix) ||
+        pattern_compile(&upstream->match, &reader->configuration->arena, match) != RESULT_OK) {
+        reader_fault(reader, item,
+                     "expects literal segments (letters, digits and - . _ ~) and then /**, such "
+                     "as \"/github/**\"");
+        return;
+    }
+    if (path_is_below(upstream->prefix, BYTES("/_postern")))
+        reader_fault(reader, item, "paths below /_postern are the gate's own: choose another");
+    upstream->has_match = true;
+}
+
 static void upstream_budget(struct reader *reader, const cJSON *item, const struct member *member,
                             void *into)
 {
@@ -168,6 +217,7 @@ static void upstream_tls(struct reader *reader, const cJSON *item, const struct 
 static const struct member upstream_members[] = {
     {.name = "url", .read = upstream_url, .required = true},
     {.name = "preset", .read = upstream_preset},
+    {.name = "match", .read = upstream_match},
     {.name = "token", .read = block_token},
     {.name = "login", .read = block_login},
     {.name = "inject", .read = block_injection, .offset = offsetof(struct upstream_config, inject)},
@@ -217,6 +267,36 @@ static void upstream_read(struct reader *reader, const cJSON *item,
         reader_warn(reader, item, "the token goes over the network unencrypted: use https://");
 }
 
+size_t block_unmatched_upstreams(const struct configuration *configuration)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < configuration->upstream_count; i++)
+        count += !configuration->upstreams[i].has_match;
+    return count;
+}
+
+/* The upstream beside those that stand before it: its name, and what paths would come to it. */
+static void upstream_compare(struct reader *reader, const cJSON *item,
+                             const struct upstream_config *upstream,
+                             const struct upstream_config *earlier)
+{
+    const cJSON *match = reader_member(item, "match");
+
+    if (strcmp(earlier->name, upstream->name) == 0)
+        reader_fault(reader, item, "this upstream stands twice: keep one");
+    if (!upstream->has_match || !earlier->has_match)
+        return;
+    if (bytes_equal(upstream->prefix, earlier->prefix))
+        reader_fault(reader, match, "upstream \"%.64s\" has the same match: give each its own",
+                     earlier->name);
+    else if (path_is_below(upstream->prefix, earlier->prefix))
+        reader_fault(reader, match,
+                     "is below the match of upstream \"%.64s\", which stands before it: let the "
+                     "longer one stand first",
+                     earlier->name);
+}
+
 void block_upstreams(struct reader *reader, const cJSON *item, const struct member *member,
                      void *into)
 {
@@ -240,8 +320,7 @@ void block_upstreams(struct reader *reader, const cJSON *item, const struct memb
 
         upstream_read(reader, element, upstream);
         for (size_t i = 0; i < configuration->upstream_count; i++)
-            if (strcmp(upstreams[i].name, upstream->name) == 0)
-                reader_fault(reader, element, "this upstream stands twice: keep one");
+            upstream_compare(reader, element, upstream, &upstreams[i]);
         configuration->upstream_count++;
     }
 }

@@ -25,9 +25,10 @@ const char *outcome_name(enum outcome outcome)
 const char *refusal_name(enum refusal refusal)
 {
     static const char *const names[] = {
-        [REFUSAL_NONE] = "none",   [REFUSAL_FORM] = "malformed", [REFUSAL_KEY] = "key",
-        [REFUSAL_RULE] = "rule",   [REFUSAL_QUOTA] = "quota",    [REFUSAL_QUEUE] = "queue",
-        [REFUSAL_SPENT] = "spent", [REFUSAL_PAUSED] = "paused",  [REFUSAL_BROKEN] = "breaker",
+        [REFUSAL_NONE] = "none",      [REFUSAL_FORM] = "malformed", [REFUSAL_KEY] = "key",
+        [REFUSAL_PATH] = "path",      [REFUSAL_RULE] = "rule",      [REFUSAL_QUOTA] = "quota",
+        [REFUSAL_QUEUE] = "queue",    [REFUSAL_SPENT] = "spent",    [REFUSAL_PAUSED] = "paused",
+        [REFUSAL_BROKEN] = "breaker",
     };
     static_assert(ARRAY_LENGTH(names) == REFUSALS, "a name for each refusal");
 

@@ -31,6 +31,7 @@ enum refusal {
     REFUSAL_NONE,
     REFUSAL_FORM,   /* malformed, or what can't be read in one way */
     REFUSAL_KEY,    /* no key, or not a valid one */
+    REFUSAL_PATH,   /* no upstream serves it */
     REFUSAL_RULE,   /* the client may not do that */
     REFUSAL_QUOTA,  /* over the client's own quota */
     REFUSAL_QUEUE,  /* too many wait for the upstream, or for too long */

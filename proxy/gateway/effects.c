@@ -40,7 +40,7 @@ void effects_begin(struct effects *effects, struct exchange *exchange, struct by
     effects->cause = (struct cache_cause){
         .rule = BYTES("unmatched"),
         .method = effects->question.method,
-        .url = arena_copy(arena, exchange->target.path),
+        .url = arena_copy(arena, exchange->at_gate.path),
         .client = arena_copy(
             arena, bytes_of_string(exchange->client == NULL ? "" : exchange->client->name)),
         .id = arena_copy(arena, exchange->id),

@@ -146,8 +146,6 @@ static bool exchange_identify(struct exchange *exchange)
                         "or access_token");
         return false;
     }
-    exchange->upstream = &exchange->settings->upstreams[exchange->client->upstream];
-    exchange->account = settings_account(exchange->upstream);
     return true;
 }
 
@@ -177,17 +175,32 @@ static struct scope exchange_scope(const struct exchange *exchange)
     return scope_of(exchange->worker->gate->scopes, &exchange->worker->scope_memory, &question);
 }
 
-static bool exchange_normalise(struct exchange *exchange)
+/* Normalises, and routes on what came of it. False: it is refused. */
+static bool exchange_route(struct exchange *exchange)
 {
-    exchange->plain_path = BYTES("/");
-    if (normalise_target(exchange->arena, exchange->upstream->upstream.config, exchange->request,
-                         &exchange->target) != RESULT_OK) {
+    struct settings *settings = exchange->settings;
+    struct normalised normalised = {.plain_path = BYTES("/")};
+    const enum result result = normalise_request(exchange->arena, settings->configuration,
+                                                 exchange->client, exchange->request, &normalised);
+
+    exchange->at_gate = normalised.at_gate;
+    exchange->prefix = normalised.route.prefix;
+    exchange->target = normalised.target;
+    exchange->plain_path = normalised.plain_path;
+    exchange->upstream = &settings->upstreams[normalised.route.upstream];
+    if (result == RESULT_MISSING)
+        respond_refusal(exchange, REFUSAL_PATH, 404, "no upstream serves that path");
+    else if (result != RESULT_OK)
         respond_refusal(exchange, REFUSAL_FORM, 400,
                         "the request target can't be read in one way only");
+    return result == RESULT_OK;
+}
+
+static bool exchange_normalise(struct exchange *exchange)
+{
+    if (!exchange_route(exchange))
         return false;
-    }
-    exchange->plain_path =
-        normalise_plain_path(exchange->upstream->upstream.config, exchange->target.path);
+    exchange->account = settings_account(exchange->upstream);
     exchange->scope = exchange_scope(exchange);
     if (query_overrides_method(exchange)) {
         respond_refusal(exchange, REFUSAL_FORM, 400,
@@ -201,8 +214,9 @@ static bool exchange_normalise(struct exchange *exchange)
 
 static bool exchange_permit(struct exchange *exchange)
 {
-    const struct path_readings readings = normalise_readings(
-        exchange->arena, exchange->upstream->upstream.config, exchange->target.path);
+    const struct path_readings readings =
+        normalise_readings(exchange->arena, exchange->upstream->upstream.config,
+                           exchange->at_gate.path, exchange->prefix);
 
     if (permissions_allow(exchange->client, exchange->request->method_text, &readings))
         return true;

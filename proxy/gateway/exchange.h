@@ -38,7 +38,9 @@ struct exchange {
     uint32_t client_slot;
     struct settings_upstream *upstream;
     struct account *account; /* NULL: not known yet */
-    struct target target;
+    struct target at_gate;   /* as the client sees it */
+    struct bytes prefix;     /* of the upstream, cut off; empty: none */
+    struct target target;    /* as the upstream sees it */
     struct bytes plain_path; /* target.path without version prefix */
     struct scope scope;      /* its path template */
     struct fields sent;      /* request fields as they go up */

@@ -20,12 +20,19 @@ static bool rule_names(const struct parameter_rule *rule, struct bytes name, str
     return rule->value_count == 0;
 }
 
+/* Whose rules hold for a query. */
+struct query_rules {
+    const struct upstream_config *upstream;
+    struct bytes prefix;
+};
+
 static bool parameter_is_default(const void *context, struct bytes path, struct bytes name,
                                  struct bytes value)
 {
-    const struct upstream_config *upstream = context;
-    const struct preset *preset = upstream->preset;
-    const struct bytes plain_path = normalise_plain_path(upstream, path);
+    const struct query_rules *rules = context;
+    const struct preset *preset = rules->upstream->preset;
+    const struct bytes plain_path =
+        normalise_plain_path(rules->upstream, route_rest(path, rules->prefix));
 
     for (size_t i = 0; i < preset->default_count; i++)
         if (rule_names(&preset->defaults[i], name, value) &&
@@ -34,9 +41,11 @@ static bool parameter_is_default(const void *context, struct bytes path, struct 
     return false;
 }
 
-enum result normalise_target(struct arena *arena, const struct upstream_config *upstream,
-                             const struct request *request, struct target *target)
+static enum result normalise_query(struct arena *arena, const struct query_rules *whose,
+                                   const struct request *request, struct bytes path,
+                                   struct target *target)
 {
+    const struct upstream_config *upstream = whose->upstream;
     const struct preset *preset = upstream->preset;
     const bool is_read = request->method == METHOD_GET || request->method == METHOD_HEAD;
     const struct bytes credentials[] = {BYTES("access_token"),
@@ -51,19 +60,71 @@ enum result normalise_target(struct arena *arena, const struct upstream_config *
         rules.ignorable = preset->ignorable_parameters;
         rules.ignorable_count = preset->ignorable_parameter_count;
         rules.is_default = parameter_is_default;
-        rules.context = upstream;
+        rules.context = whose;
     }
-    return target_normalise(arena, request->target, &rules, target);
+    return target_normalise_query(arena, request->target, path, &rules, target);
+}
+
+/* The same target below the prefix. */
+static struct target target_rest(struct arena *arena, const struct target *target,
+                                 struct bytes prefix)
+{
+    struct target rest = *target;
+
+    if (prefix.length == 0)
+        return rest;
+    rest.path = route_rest(target->path, prefix);
+    rest.url = bytes_from(target->url, prefix.length);
+    if (target->path.length == prefix.length)
+        rest.url = arena_join(arena, BYTES("/"), rest.url);
+    return rest;
+}
+
+enum result normalise_request(struct arena *arena, const struct configuration *configuration,
+                              const struct client_config *client, const struct request *request,
+                              struct normalised *normalised)
+{
+    struct normalised made = {.plain_path = BYTES("/")};
+    struct bytes path;
+
+    if (target_normalise_path(arena, request->target, false, &path) != RESULT_OK)
+        return RESULT_INVALID;
+    if (route_find(configuration, client, path, &made.route) != RESULT_OK) {
+        made.at_gate = (struct target){.path = path, .url = path};
+        *normalised = made;
+        return RESULT_MISSING;
+    }
+    const struct query_rules rules = {.upstream = &configuration->upstreams[made.route.upstream],
+                                      .prefix = made.route.prefix};
+    if (normalise_query(arena, &rules, request, path, &made.at_gate) != RESULT_OK)
+        return RESULT_INVALID;
+    made.target = target_rest(arena, &made.at_gate, made.route.prefix);
+    made.plain_path = normalise_plain_path(rules.upstream, made.target.path);
+    *normalised = made;
+    return RESULT_OK;
+}
+
+static struct path_form path_form(struct arena *arena, const struct upstream_config *upstream,
+                                  struct bytes path, struct bytes prefix)
+{
+    if (prefix.length == 0 || !route_is_below(path, prefix))
+        return (struct path_form){.path = path, .plain = normalise_plain_path(upstream, path)};
+    const struct bytes rest = bytes_from(path, prefix.length);
+    const struct bytes plain = normalise_plain_path(upstream, rest);
+
+    return (struct path_form){
+        .path = path,
+        .plain = plain.length == rest.length ? path : arena_join(arena, prefix, plain)};
 }
 
 struct path_readings normalise_readings(struct arena *arena, const struct upstream_config *upstream,
-                                        struct bytes path)
+                                        struct bytes path, struct bytes prefix)
 {
-    struct path_readings readings = {
-        .as_is = {.path = path, .plain = normalise_plain_path(upstream, path)}};
+    struct path_readings readings = {.as_is = path_form(arena, upstream, path, prefix)};
+    struct bytes decoded;
 
-    readings.differ = permissions_decode(arena, path, &readings.decoded.path);
+    readings.differ = permissions_decode(arena, path, &decoded);
     if (readings.differ)
-        readings.decoded.plain = normalise_plain_path(upstream, readings.decoded.path);
+        readings.decoded = path_form(arena, upstream, decoded, prefix);
     return readings;
 }

@@ -30,7 +30,7 @@ struct deferred {
 static struct audit_record record_of(struct exchange *exchange, enum audit_kind kind)
 {
     const struct settings_upstream *upstream = exchange->upstream;
-    struct bytes url = exchange->target.url;
+    struct bytes url = exchange->at_gate.url;
 
     if (upstream != NULL && upstream->masked_count > 0)
         url = audit_mask(exchange->arena, url, upstream->masked, upstream->masked_count);

@@ -8,10 +8,21 @@
 #include "gateway/record.h"
 #include "http/conditional.h"
 #include "http/problem.h"
+#include "upstream/rewrite.h"
 
 static bool is_ours(struct bytes name)
 {
     return bytes_equal_nocase(name, BYTES("X-Request-Id"));
+}
+
+/* Stored answers know no prefix: clients reach one upstream with it and without. */
+static struct bytes client_value(const struct exchange *exchange, const struct field *line)
+{
+    const struct rewrite_place place = {.prefix = exchange->prefix, .path = exchange->target.path};
+
+    return place.prefix.length == 0
+               ? line->value
+               : rewrite_field_below(exchange->arena, &place, line->name, line->value);
 }
 
 /* The upstream's field lines and the gate's. With `age_s` the stored Age gives way. */
@@ -27,7 +38,7 @@ static struct fields client_fields(struct exchange *exchange, const struct field
 
         if (is_ours(line->name) || (age_s >= 0 && bytes_equal_nocase(line->name, BYTES("Age"))))
             continue;
-        fields_add(&fields, arena, line->name, line->value);
+        fields_add(&fields, arena, line->name, client_value(exchange, line));
     }
     if (age_s >= 0)
         fields_add(&fields, arena, BYTES("Age"), arena_number(arena, age_s));

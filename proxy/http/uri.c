@@ -410,18 +410,25 @@ static void put_query(struct writer *writer, struct arena *arena, struct bytes q
     }
 }
 
-enum result target_normalise(struct arena *arena, struct bytes origin_form,
-                             const struct target_rules *rules, struct target *target)
+enum result target_normalise_path(struct arena *arena, struct bytes origin_form,
+                                  bool collapse_slashes, struct bytes *path)
+{
+    const struct bytes raw = bytes_cut(&origin_form, '?');
+
+    if (raw.length == 0 || raw.data[0] != '/')
+        return RESULT_INVALID;
+    return normalise_path(arena, raw, collapse_slashes, path);
+}
+
+enum result target_normalise_query(struct arena *arena, struct bytes origin_form, struct bytes path,
+                                   const struct target_rules *rules, struct target *target)
 {
     struct bytes query = origin_form;
-    const struct bytes raw_path = bytes_cut(&query, '?');
-    struct target made = {.credential = BYTES("")};
+    struct target made = {.path = path, .credential = BYTES("")};
 
-    if (raw_path.length == 0 || raw_path.data[0] != '/' || has_control_character(query))
+    (void)bytes_cut(&query, '?');
+    if (has_control_character(query))
         return RESULT_INVALID;
-    if (normalise_path(arena, raw_path, rules->collapse_slashes, &made.path) != RESULT_OK)
-        return RESULT_INVALID;
-
     struct writer writer = writer_for(arena, encoded_room(query.length, made.path.length + 1));
     memcpy(writer.data, made.path.data, made.path.length);
     writer.length = made.path.length;
@@ -430,6 +437,17 @@ enum result target_normalise(struct arena *arena, struct bytes origin_form,
     made.query = bytes_from(made.url, made.path.length + 1);
     *target = made;
     return RESULT_OK;
+}
+
+enum result target_normalise(struct arena *arena, struct bytes origin_form,
+                             const struct target_rules *rules, struct target *target)
+{
+    struct bytes path;
+    const enum result result =
+        target_normalise_path(arena, origin_form, rules->collapse_slashes, &path);
+
+    return result == RESULT_OK ? target_normalise_query(arena, origin_form, path, rules, target)
+                               : result;
 }
 
 /* --- other forms of a target --- */

@@ -54,6 +54,16 @@ MUST_USE enum result target_normalise(struct arena *arena, struct bytes origin_f
                                       const struct target_rules *rules, struct target *target);
 
 /*
+ * The same in two steps, for those whose rules depend on the path: its path, then the whole of a
+ * path that the first step made.
+ */
+MUST_USE enum result target_normalise_path(struct arena *arena, struct bytes origin_form,
+                                           bool collapse_slashes, struct bytes *path);
+MUST_USE enum result target_normalise_query(struct arena *arena, struct bytes origin_form,
+                                            struct bytes path, const struct target_rules *rules,
+                                            struct target *target);
+
+/*
  * Brings a target in absolute-form ("http://host/path", RFC 9112 §3.2.2) to origin-form; one that
  * starts with '/' is returned as it is. *authority is what replaces the Host field, empty where the
  * target has none. RESULT_INVALID: any other form, another scheme than http and https, an empty

@@ -7,6 +7,7 @@
 
 #include <assert.h>
 
+#include "base/memory.h"
 #include "http/uri.h"
 #include "upstream/scrub.h"
 
@@ -202,11 +203,29 @@ static size_t piece_length(struct bytes value)
     return 1;
 }
 
+/* How targets of a Link are rewritten. */
+struct mapping {
+    struct bytes (*map)(struct arena *arena, const void *context, struct bytes reference);
+    const void *context;
+    size_t growth; /* a target gets longer by that at most */
+};
+
+/* Room for a value whose targets grow. */
+static size_t link_room(struct bytes value, size_t growth)
+{
+    size_t room = value.length + 1;
+
+    for (size_t i = 0; i < value.length; i++)
+        if (value.data[i] == '<' && !size_add(room, growth, &room))
+            memory_exhausted();
+    return room;
+}
+
 /* Link's value with each <target> rewritten (RFC 8288 §3). */
-static struct bytes rewrite_link(struct arena *arena, const struct rewrite *rewrite,
+static struct bytes rewrite_link(struct arena *arena, const struct mapping *mapping,
                                  struct bytes value)
 {
-    char *const text = arena_take(arena, value.length + 1);
+    char *const text = arena_take(arena, link_room(value, mapping->growth));
     struct bytes rest = value;
     size_t length = 0;
 
@@ -220,8 +239,9 @@ static struct bytes rewrite_link(struct arena *arena, const struct rewrite *rewr
         if (!is_target)
             continue;
         const size_t end = bytes_index(rest, '>');
-        const struct bytes target = rewrite_reference(arena, rewrite, bytes_slice(rest, 0, end));
-        assert(target.length <= end);
+        const struct bytes target =
+            mapping->map(arena, mapping->context, bytes_slice(rest, 0, end));
+        assert(target.length <= end + mapping->growth);
         if (target.length > 0)
             memcpy(text + length, target.data, target.length);
         length += target.length;
@@ -230,14 +250,105 @@ static struct bytes rewrite_link(struct arena *arena, const struct rewrite *rewr
     return bytes_equal(value, bytes_of(text, length)) ? value : bytes_of(text, length);
 }
 
+static struct bytes map_reference(struct arena *arena, const void *context, struct bytes reference)
+{
+    return rewrite_reference(arena, context, reference);
+}
+
+static bool is_reference_field(struct bytes name)
+{
+    return bytes_equal_nocase(name, BYTES("Location")) ||
+           bytes_equal_nocase(name, BYTES("Content-Location")) ||
+           bytes_equal_nocase(name, BYTES("X-Location"));
+}
+
 struct bytes rewrite_field(struct arena *arena, const struct rewrite *rewrite, struct bytes name,
                            struct bytes value)
 {
-    if (bytes_equal_nocase(name, BYTES("Location")) ||
-        bytes_equal_nocase(name, BYTES("Content-Location")) ||
-        bytes_equal_nocase(name, BYTES("X-Location")))
+    const struct mapping mapping = {.map = map_reference, .context = rewrite};
+
+    if (is_reference_field(name))
         value = rewrite_reference(arena, rewrite, value);
     else if (bytes_equal_nocase(name, BYTES("Link")))
-        value = rewrite_link(arena, rewrite, value);
+        value = rewrite_link(arena, &mapping, value);
     return scrub_whole(arena, rewrite->token, value);
+}
+
+/* --- below a prefix --- */
+
+/* How long a segment is: browsers take '\\' for '/'. */
+static size_t segment_length(struct bytes text)
+{
+    return length_before(text, "/\\");
+}
+
+/* "." and "..", also where their dots are encoded: browsers take "%2e" for '.'. 0: another name. */
+static size_t dots_in(struct bytes segment)
+{
+    size_t dots = 0;
+
+    while (segment.length > 0) {
+        const bool is_plain = segment.data[0] == '.';
+
+        if (!is_plain && !bytes_equal_nocase(bytes_slice(segment, 0, 3), BYTES("%2e")))
+            return 0;
+        segment = bytes_from(segment, is_plain ? 1 : 3);
+        dots++;
+    }
+    return dots <= 2 ? dots : 0;
+}
+
+/* A path that begins with a slash, without its dot segments (RFC 3986 §5.2.4). */
+static struct bytes without_dots(struct arena *arena, struct bytes path)
+{
+    char *const text = arena_take(arena, path.length + 1);
+    size_t length = 0;
+
+    while (path.length > 0) {
+        path = bytes_from(path, 1);
+        const struct bytes segment = bytes_slice(path, 0, segment_length(path));
+        const size_t dots = dots_in(segment);
+
+        path = bytes_from(path, segment.length);
+        if (dots == 2)
+            while (length > 0 && text[--length] != '/')
+                ;
+        if (dots > 0 && path.length > 0)
+            continue;
+        text[length++] = '/'; /* it stands for one that was read */
+        if (dots == 0 && segment.length > 0)
+            memcpy(text + length, segment.data, segment.length);
+        length += dots == 0 ? segment.length : 0;
+    }
+    return bytes_of(text, length);
+}
+
+static struct bytes reference_below(struct arena *arena, const void *context,
+                                    struct bytes reference)
+{
+    const struct rewrite_place *place = context;
+    const struct parts parts = parts_of(reference);
+    struct bytes path = parts.path;
+    size_t directory = place->path.length;
+
+    if (parts.scheme.length > 0 || parts.has_authority || path.length == 0)
+        return reference;
+    while (directory > 0 && place->path.data[directory - 1] != '/')
+        directory--;
+    if (!is_one_of(path.data[0], "/\\"))
+        path = arena_join(arena, bytes_slice(place->path, 0, directory), path);
+    path = arena_join(arena, place->prefix, without_dots(arena, path));
+    return join_parts(arena, path, &parts);
+}
+
+struct bytes rewrite_field_below(struct arena *arena, const struct rewrite_place *place,
+                                 struct bytes name, struct bytes value)
+{
+    const struct mapping mapping = {.map = reference_below,
+                                    .context = place,
+                                    .growth = place->prefix.length + place->path.length};
+
+    if (is_reference_field(name))
+        return reference_below(arena, place, value);
+    return bytes_equal_nocase(name, BYTES("Link")) ? rewrite_link(arena, &mapping, value) : value;
 }

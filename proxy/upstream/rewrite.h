@@ -38,4 +38,18 @@ struct bytes rewrite_reference(struct arena *arena, const struct rewrite *rewrit
 struct bytes rewrite_field(struct arena *arena, const struct rewrite *rewrite, struct bytes name,
                            struct bytes value);
 
+/* Where the upstream stands on the gate, and for whose answer. All borrowed. */
+struct rewrite_place {
+    struct bytes prefix; /* "/github": cut off the path of each request before it goes up */
+    struct bytes path; /* the request's, as the upstream sees it: relative references start there */
+};
+
+/*
+ * A field's value, of rewrite_field, as clients may follow it who reach the upstream below a
+ * prefix: in the same fields, references on the gate become path-absolute ones that begin with the
+ * prefix, whatever dot segments they have (RFC 3986 §5.2). Borrows the value where nothing changes.
+ */
+struct bytes rewrite_field_below(struct arena *arena, const struct rewrite_place *place,
+                                 struct bytes name, struct bytes value);
+
 #endif

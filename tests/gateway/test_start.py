@@ -688,7 +688,15 @@ def with_clients(*clients):
     return {"clients": list(clients)}
 
 
+def two_upstreams(first, second):
+    return {"upstreams": {"a": {**UPSTREAM, **first}, "b": {**UPSTREAM, **second}}}
+
+
 GOOD = [
+    in_upstream(match="/a-1/b.c/**"), two_upstreams({}, {"match": "/b/**"}),
+    two_upstreams({"match": "/a/b/**"}, {"match": "/a/**"}),
+    {**two_upstreams({}, {"match": "/b/**"}), **with_clients(CLIENT)},
+    {**two_upstreams({}, {}), **with_clients({**CLIENT, "upstream": "b"})},
     {}, {"$schema": "x"}, {"listen": ["[::1]:80"]}, {"listen": ["unix:/run/x", "127.0.0.1:1"]},
     {"listen": [{"address": "127.0.0.1:8080"}]}, {"admin": False}, {"admin": "unix:/x"}, {"workers": 0},
     {"workers": 8}, {"log": {"level": "debug", "format": "json"}}, {"limits": {"connections": 1}},
@@ -718,6 +726,9 @@ GOOD = [
 ]
 
 BAD = [
+    in_upstream(match="/a"), in_upstream(match="/**"), in_upstream(match="/a/*/**"), in_upstream(match="/a/../b/**"),
+    in_upstream(match="/_postern/**"), in_upstream(match="/%61/**"), in_upstream(match=1),
+    two_upstreams({}, {}), {**two_upstreams({}, {}), **with_clients(CLIENT)},
     {"upstreams": None}, {"upstreams": {"a": None}}, {"upstreams": []}, {"nonsense": 1}, {"listen": []}, {"listen": ""},
     {"listen": ["8080"]}, {"listen": ["127.0.0.1"]}, {"listen": ["example.org:80"]}, {"listen": ["127.0.0.1:1"] * 2},
     {"listen": ["unix:"]}, {"listen": [{"tls": {}}]}, {"listen": [{"address": "127.0.0.1:1", "tls": {}}]},

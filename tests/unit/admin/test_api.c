@@ -96,10 +96,51 @@ static void a_purge_is_of_all_of_a_path_or_of_a_tag(void **state)
         if (api_read_purge(server, bytes_of_string(rows[i].body), &arena, &purge, &error) !=
             RESULT_OK)
             fail_msg("%s: %s", rows[i].body, error.text);
-        assert_int_equal(purge.all, rows[i].path == NULL);
-        assert_true(bytes_equal(purge.path,
-                                rows[i].path == NULL ? BYTES("") : bytes_of_string(rows[i].path)));
+        struct bytes plain_path = BYTES("");
+        const enum purge_reach reach =
+            purge.all ? PURGE_ACCOUNT : api_purge_reach(configuration, 0, purge.path, &plain_path);
+
+        assert_int_equal(purge.all, i == 0);
+        assert_int_equal(reach, rows[i].path == NULL ? PURGE_ACCOUNT : PURGE_PATH);
+        if (rows[i].path != NULL)
+            assert_true(bytes_equal(plain_path, bytes_of_string(rows[i].path)));
     }
+}
+
+static void a_purged_path_is_that_of_the_gate(void **state)
+{
+    static const struct upstream_config upstreams[] = {
+        {.name = "a", .has_match = true, .prefix = BYTES("/x/a")},
+        {.name = "b", .has_match = true, .prefix = BYTES("/x/b")},
+    };
+    static const struct client_config clients[] = {
+        {.name = "any"}, {.name = "bound", .has_upstream = true, .upstream = 1}};
+    static const struct {
+        const char *path;
+        enum purge_reach reach[2];
+        const char *plain_path[2];
+    } rows[] = {
+        {"/", {PURGE_ACCOUNT, PURGE_ACCOUNT}, {0}},
+        {"/x", {PURGE_ACCOUNT, PURGE_ACCOUNT}, {0}},
+        {"/x/a", {PURGE_ACCOUNT, PURGE_PATH}, {NULL, "/x/a"}}, /* of the bound client */
+        {"/x/a/c", {PURGE_PATH, PURGE_PATH}, {"/c", "/x/a/c"}},
+        {"/x/b/c", {PURGE_NOTHING, PURGE_PATH}, {NULL, "/c"}},
+        {"/c", {PURGE_NOTHING, PURGE_PATH}, {NULL, "/c"}},
+        {"/x/ab", {PURGE_NOTHING, PURGE_PATH}, {NULL, "/x/ab"}},
+    };
+    const struct configuration of = {
+        .upstreams = upstreams, .upstream_count = 2, .clients = clients, .client_count = 2};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++)
+        for (uint32_t k = 0; k < 2; k++) {
+            struct bytes plain_path = BYTES("");
+
+            assert_int_equal(api_purge_reach(&of, k, bytes_of_string(rows[i].path), &plain_path),
+                             rows[i].reach[k]);
+            if (rows[i].plain_path[k] != NULL)
+                assert_true(bytes_equal(plain_path, bytes_of_string(rows[i].plain_path[k])));
+        }
 }
 
 static void anything_else_is_refused_with_a_word_of_help(void **state)
@@ -165,6 +206,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_purge_is_of_all_of_a_path_or_of_a_tag),
+        cmocka_unit_test(a_purged_path_is_that_of_the_gate),
         cmocka_unit_test(anything_else_is_refused_with_a_word_of_help),
         cmocka_unit_test(the_status_is_one_object),
     };

@@ -170,7 +170,7 @@ static void upstreams_that_cannot_be_are_faults(void **state)
                  2, "/upstreams/u", "twice");
     assert_fault("{\"upstreams\": {\"u\": {\"url\": \"http://a\"}, \"v\": {\"url\": "
                  "\"http://a\"}}}",
-                 1, "/upstreams", "need \"clients\"");
+                 1, "/upstreams", "need a \"match\" each");
     assert_fault(UPSTREAM("\"token\": {}, \"inject\": {\"query\": \"t\"}"), 2, "/upstreams/u/token",
                  "one of");
     assert_fault(UPSTREAM("\"token\": {\"env\": \"A\", \"file\": \"b\"}, \"inject\": {\"query\": "
@@ -198,6 +198,54 @@ static void upstreams_that_cannot_be_are_faults(void **state)
                  "/upstreams/u/inject/format", "printable");
     assert_fault(UPSTREAM("\"forward\": [\"a b\"]"), 2, "/upstreams/u/forward/0",
                  "name of a field");
+}
+
+#define TWO(first, second)                                                                         \
+    "{\"upstreams\": {\"u\": {\"url\": \"http://a\"" first                                         \
+    "},\n\"v\": {\"url\": \"http://b\"" second "}}}"
+
+static void upstreams_are_told_apart_by_their_match(void **state)
+{
+    struct configuration *read = reading(TWO("", ", \"match\": \"/api/b-2/**\""));
+
+    (void)state;
+    assert_false(read->upstreams[0].has_match);
+    assert_int_equal(read->upstreams[0].prefix.length, 0);
+    assert_true(read->upstreams[1].has_match);
+    assert_true(bytes_equal(read->upstreams[1].prefix, BYTES("/api/b-2")));
+    assert_true(pattern_matches(&read->upstreams[1].match, BYTES("/api/b-2/c/d")));
+    configuration_release(read);
+    configuration_release(
+        reading(TWO(", \"match\": \"/a/**\"", ", \"match\": \"/ab/**\""))); /* not below */
+    configuration_release(reading(TWO(", \"match\": \"/a/b/**\"", ", \"match\": \"/a/**\"")));
+}
+
+static void matches_that_cannot_be_are_faults(void **state)
+{
+    static const char *const texts[] = {"",           "/",      "/a",      "/**",     "a/**",
+                                        "//a/**",     "/a//**", "/a/*/**", "/a*/**",  "/a/**/b",
+                                        "/a/../b/**", "/./**",  "/%61/**", "/a b/**", "/a/***",
+                                        "/**/**",     "/a;b/**"};
+    char text[256];
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(texts); i++) {
+        (void)snprintf(text, sizeof(text),
+                       "{\"upstreams\": {\"u\": {\"url\": \"http://a\",\n\"match\": \"%s\"}}}",
+                       texts[i]);
+        assert_fault(text, 2, "/upstreams/u/match", texts[i][0] == '\0' ? "" : "literal segments");
+    }
+    assert_fault(UPSTREAM("\"match\": 1"), 2, "/upstreams/u/match", "string");
+    assert_fault(UPSTREAM("\"match\": \"/_postern/a/**\""), 2, "/upstreams/u/match", "own");
+    assert_fault(TWO(", \"match\": \"/a/**\"", ", \"match\": \"/a/**\""), 2, "/upstreams/v/match",
+                 "same match");
+    assert_fault(TWO(", \"match\": \"/a/**\"", ", \"match\": \"/a/b/**\""), 2, "/upstreams/v/match",
+                 "longer one stand first");
+    /* a client that names none needs to be routed by path */
+    assert_fault("{\"upstreams\": {\"u\": {\"url\": \"http://a\"}, \"v\": {\"url\": \"http://a\"},"
+                 "\"w\": {\"url\": \"http://a\", \"match\": \"/w/**\"}},"
+                 "\n\"clients\": [{\"name\": \"a\", " KEY_A "}]}",
+                 2, "/clients/0", "without \"match\"");
 }
 
 static void what_does_nothing_yet_is_a_warning(void **state)
@@ -452,6 +500,8 @@ int main(void)
         cmocka_unit_test(an_upstream_is_read_whole),
         cmocka_unit_test(urls_are_split),
         cmocka_unit_test(upstreams_that_cannot_be_are_faults),
+        cmocka_unit_test(upstreams_are_told_apart_by_their_match),
+        cmocka_unit_test(matches_that_cannot_be_are_faults),
         cmocka_unit_test(what_does_nothing_yet_is_a_warning),
         cmocka_unit_test(clients_are_read),
         cmocka_unit_test(a_client_without_more_may_everything),

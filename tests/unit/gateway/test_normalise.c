@@ -48,12 +48,15 @@ static struct preset preset_make(struct parameter_rule *rule)
 static const char *normalised(const struct upstream_config *config, enum http_method method,
                               const char *text)
 {
+    const struct configuration configuration = {.upstreams = config, .upstream_count = 1};
     const struct request request = {.method = method, .target = bytes_of_string(text)};
-    struct target target;
+    const struct client_config client = {.name = "local"};
+    struct normalised made;
 
-    if (normalise_target(&arena, config, &request, &target) != RESULT_OK)
+    if (normalise_request(&arena, &configuration, &client, &request, &made) != RESULT_OK)
         return "refused";
-    return arena_copy(&arena, target.url).data;
+    assert_true(bytes_equal(made.target.url, made.at_gate.url));
+    return arena_copy(&arena, made.target.url).data;
 }
 
 static void a_read_drops_what_means_nothing_to_it(void **state)
@@ -114,14 +117,113 @@ static void credentials_are_taken_out(void **state)
 static void the_clients_key_is_told(void **state)
 {
     const struct upstream_config config = {.name = "up"};
+    const struct configuration configuration = {.upstreams = &config, .upstream_count = 1};
+    const struct client_config client = {.name = "local"};
     const struct request request = {.method = METHOD_GET,
                                     .target = BYTES("/a?b=c&access_token=the%2Dkey")};
-    struct target target;
+    struct normalised made;
 
     (void)state;
-    assert_int_equal(normalise_target(&arena, &config, &request, &target), RESULT_OK);
-    assert_true(bytes_equal(target.credential, BYTES("the-key")));
-    assert_true(bytes_equal(target.url, BYTES("/a?b=c")));
+    assert_int_equal(normalise_request(&arena, &configuration, &client, &request, &made),
+                     RESULT_OK);
+    assert_true(bytes_equal(made.at_gate.credential, BYTES("the-key")));
+    assert_true(bytes_equal(made.at_gate.url, BYTES("/a?b=c")));
+}
+
+/* The prefix is cut off in each spelling, and the rules of the preset hold for what is left. */
+static void what_goes_up_is_what_stands_behind_the_prefix(void **state)
+{
+    static const struct {
+        const char *target, *at_gate, *url, *plain_path;
+    } rows[] = {
+        {"/up", "/up", "/", "/"},
+        {"/up?b=2&_=1", "/up?b=2", "/?b=2", "/"},
+        {"/up/", "/up/", "/", "/"},
+        {"/up/v2", "/up/v2", "/v2", "/"},
+        {"/up/v2/a?c=1", "/up/v2/a?c=1", "/v2/a?c=1", "/a"},
+        {"/%75p/a", "/up/a", "/a", "/a"},
+        {"/x/../up/a", "/up/a", "/a", "/a"},
+        {"/./up//a", "/up//a", "//a", "//a"},
+        {"/up/v2/database/1/profiles?start=0", "/up/v2/database/1/profiles",
+         "/v2/database/1/profiles", "/database/1/profiles"},
+        {"/up/x/../../up/a", "/up/a", "/a", "/a"},
+    };
+    struct parameter_rule rule;
+    const struct preset preset = preset_make(&rule);
+    const struct upstream_config config = {
+        .name = "up", .preset = &preset, .has_match = true, .prefix = BYTES("/up")};
+    const struct configuration configuration = {.upstreams = &config, .upstream_count = 1};
+    const struct client_config client = {.name = "local"};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        const struct request request = {.method = METHOD_GET,
+                                        .target = bytes_of_string(rows[i].target)};
+        struct normalised made;
+
+        assert_int_equal(normalise_request(&arena, &configuration, &client, &request, &made),
+                         RESULT_OK);
+        assert_string_equal(arena_copy(&arena, made.at_gate.url).data, rows[i].at_gate);
+        assert_string_equal(arena_copy(&arena, made.target.url).data, rows[i].url);
+        assert_string_equal(arena_copy(&arena, made.plain_path).data, rows[i].plain_path);
+        assert_true(bytes_starts_with(made.target.url, made.target.path));
+    }
+}
+
+static void what_no_upstream_serves_is_told_apart_from_what_cannot_be_read(void **state)
+{
+    static const struct {
+        const char *target;
+        enum result result;
+    } rows[] = {
+        {"/other?x=1", RESULT_MISSING},   {"/upper", RESULT_MISSING},
+        {"//up/a", RESULT_MISSING},       {"/up%2Fa", RESULT_MISSING},
+        {"/up/../a", RESULT_MISSING},     {"/UP/a", RESULT_MISSING},
+        {"/up/%2e%2e/a", RESULT_INVALID}, {"/x%2F..%2Fup/a", RESULT_INVALID},
+        {"/up\\a", RESULT_INVALID},
+    };
+    const struct upstream_config config = {.name = "up", .has_match = true, .prefix = BYTES("/up")};
+    const struct configuration configuration = {.upstreams = &config, .upstream_count = 1};
+    const struct client_config client = {.name = "local"};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        const struct request request = {.method = METHOD_GET,
+                                        .target = bytes_of_string(rows[i].target)};
+        struct normalised made;
+
+        assert_int_equal(normalise_request(&arena, &configuration, &client, &request, &made),
+                         rows[i].result);
+        if (rows[i].result == RESULT_MISSING)
+            assert_true(bytes_equal(made.at_gate.url, made.at_gate.path));
+    }
+}
+
+static void check_form(const struct path_form *form, const char *path, const char *plain)
+{
+    assert_string_equal(arena_copy(&arena, form->path).data, path);
+    assert_string_equal(arena_copy(&arena, form->plain).data, plain);
+}
+
+static void permissions_see_the_prefix_and_the_version_behind_it(void **state)
+{
+    struct parameter_rule rule;
+    const struct preset preset = preset_make(&rule);
+    const struct upstream_config config = {.name = "up", .preset = &preset};
+    struct path_readings readings;
+
+    (void)state;
+    readings = normalise_readings(&arena, &config, BYTES("/up/v2/a"), BYTES("/up"));
+    check_form(&readings.as_is, "/up/v2/a", "/up/a");
+    assert_false(readings.differ);
+    readings = normalise_readings(&arena, &config, BYTES("/up/a"), BYTES("/up"));
+    check_form(&readings.as_is, "/up/a", "/up/a");
+    readings = normalise_readings(&arena, &config, BYTES("/v2/a"), BYTES(""));
+    check_form(&readings.as_is, "/v2/a", "/a");
+    readings = normalise_readings(&arena, &config, BYTES("/up/v2%2Fa"), BYTES("/up"));
+    check_form(&readings.as_is, "/up/v2%2Fa", "/up/v2%2Fa");
+    assert_true(readings.differ);
+    check_form(&readings.decoded, "/up/v2/a", "/up/a");
 }
 
 static void tags_are_of_the_path_without_its_version(void **state)
@@ -144,6 +246,9 @@ int main(void)
         cmocka_unit_test(without_a_preset_every_parameter_counts),
         cmocka_unit_test(credentials_are_taken_out),
         cmocka_unit_test(the_clients_key_is_told),
+        cmocka_unit_test(what_goes_up_is_what_stands_behind_the_prefix),
+        cmocka_unit_test(what_no_upstream_serves_is_told_apart_from_what_cannot_be_read),
+        cmocka_unit_test(permissions_see_the_prefix_and_the_version_behind_it),
         cmocka_unit_test(tags_are_of_the_path_without_its_version),
     };
 

@@ -204,6 +204,54 @@ static void fields_are_rewritten_by_their_name(void **state)
     }
 }
 
+/* What clients follow comes back to the same upstream, whatever the upstream says. */
+static void references_come_back_below_the_prefix(void **state)
+{
+    static const struct {
+        const char *name, *value, *wanted;
+    } rows[] = {
+        {"Location", "/x", "/github/x"},
+        {"location", "/x?a=/b#c", "/github/x?a=/b#c"},
+        {"Content-Location", "/", "/github/"},
+        {"X-location", "/x", "/github/x"},
+        {"Location", "https://other/x", "https://other/x"},
+        {"Location", "//other/x", "//other/x"},
+        {"Location", "?page=2", "?page=2"},
+        {"Location", "#f", "#f"},
+        {"Location", "", ""},
+        {"Location", "mailto:x", "mailto:x"},
+        {"X-Other", "/x", "/x"},
+        /* relative ones start at /repos/a/b */
+        {"Location", "c", "/github/repos/a/c"},
+        {"Location", "./c?d", "/github/repos/a/c?d"},
+        {"Location", "..", "/github/repos/"},
+        {"Location", "../c/.", "/github/repos/c/"},
+        /* none climbs out */
+        {"Location", "../../../../c", "/github/c"},
+        {"Location", "/../../c", "/github/c"},
+        {"Location", "/%2e%2E/.%2e/c", "/github/c"},
+        {"Location", "/..\\..\\c", "/github/c"},
+        {"Location", "\\..\\c", "/github/c"},
+        {"Location", "/..", "/github/"},
+        {"Location", "/a/...", "/github/a/..."},
+        {"Location", "/.//c", "/github//c"},
+        {"Link", "</a?page=2>; rel=next, <b>;rel=\"/x\", <https://other/>",
+         "</github/a?page=2>; rel=next, </github/repos/a/b>;rel=\"/x\", <https://other/>"},
+        {"Link", "</a>,</b>,</c>,</d>", "</github/a>,</github/b>,</github/c>,</github/d>"},
+        {"Link", "</open", "</open"},
+    };
+    static const struct rewrite_place place = {.prefix = BYTES("/github"),
+                                               .path = BYTES("/repos/a/b")};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        const struct bytes got = rewrite_field_below(&arena, &place, bytes_of_string(rows[i].name),
+                                                     bytes_of_string(rows[i].value));
+
+        assert_string_equal(arena_copy(&arena, got).data, rows[i].wanted);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -214,6 +262,7 @@ int main(void)
         cmocka_unit_test(no_reference_turns_into_another_host),
         cmocka_unit_test(ports_and_http_upstreams_compare_as_they_should),
         cmocka_unit_test(fields_are_rewritten_by_their_name),
+        cmocka_unit_test(references_come_back_below_the_prefix),
     };
 
     return cmocka_run_group_tests(tests, arena_make, arena_drop);
