@@ -14,7 +14,7 @@ static const char usage[] =
     "  sandbox     the simulated API alone\n"
     "  check       says every fault of the configuration\n"
     "  explain     how the gate sees a request\n"
-    "  client add  a new client's key\n"
+    "  client      adds, lists, disables, rotates and removes clients\n"
     "  identity    asks the API whose token this is\n"
     "  status      what a running gate does\n"
     "  purge       makes a running gate forget stored answers\n"

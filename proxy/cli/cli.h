@@ -11,7 +11,7 @@ enum { CLI_DONE = 0, CLI_FAILED = 1, CLI_WRONG = 2 };
 /* postern check: says every fault of a configuration, its token and TLS files included. */
 int cli_check(int argc, char **argv);
 
-/* postern client add: makes a key, prints it once, puts its hash into the configuration. */
+/* postern client add, list, disable, enable, rotate, remove: the configuration's clients. */
 int cli_client(int argc, char **argv);
 
 /* postern sandbox: serves a simulated API until TERM or INT. */

@@ -1,258 +1,68 @@
 /*
- * `postern client add`: makes a key, prints it once, and puts its hash into the configuration,
- * whose text stays as its author wrote it. Two runs at once wait for each other (flock on the file
- * that has the name after the lock was got), and the file is replaced whole or not at all.
+ * `postern client`: the clients of a configuration, whose text stays as its author wrote it. A key
+ * is made here, printed once, and kept nowhere: the configuration gets its hash.
  */
-#include <assert.h>
 #include <cJSON.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <getopt.h>
-#include <limits.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "access/clients.h"
+#include "base/clock.h"
 #include "base/memory.h"
 #include "base/secret.h"
 #include "cli/cli.h"
-#include "config/file.h"
-#include "config/insert.h"
+#include "cli/client_list.h"
+#include "cli/editing.h"
+#include "config/edit.h"
 #include "config/read.h"
 #include "config/reader.h"
 
 enum { KEY_BYTES = 32, KEY_PREFIX_LENGTH = 4, KEY_LENGTH = KEY_PREFIX_LENGTH + 2 * KEY_BYTES };
 
 static const char usage[] =
-    "usage: postern client add NAME [--upstream NAME] [--allow RULE]... [--config FILE]\n"
+    "usage: postern client add NAME [OPTIONS]       makes a client and its key\n"
+    "       postern client list [--json]            the clients, without keys\n"
+    "       postern client disable NAME             its keys are as unknown ones\n"
+    "       postern client enable NAME\n"
+    "       postern client rotate NAME [--overlap DURATION] [--key-until TIME]\n"
+    "                                               makes another key; the present one stays\n"
+    "                                               valid for the overlap, 24h without\n"
+    "                                               it; one that was before it ends at once\n"
+    "       postern client remove NAME\n"
     "\n"
-    "Makes a key for a client, prints it once on standard output, and adds the client with the\n"
-    "key's SHA-256 to \"clients\" in the configuration. Tell a running gate with kill -HUP.\n"
-    "Exit code 0: done. 1: not added. 2: wrong usage or configuration.\n"
+    "A key is printed once on standard output; the configuration gets its SHA-256. The rest of\n"
+    "the file stays as it is, comments too. Changes count once a running gate gets kill -HUP.\n"
+    "Exit code 0: done. 1: not done. 2: wrong usage or configuration.\n"
     "\n"
-    "  --upstream NAME  the API it may use; needed where there are several\n"
-    "  --allow RULE     what it may do, such as \"GET /**\"; may be given several times;\n"
-    "                   without it everything\n"
-    "  --config FILE    the configuration; without it $POSTERN_CONFIG, ./conf/postern.json\n"
-    "                   or /etc/postern/postern.json\n";
+    "  --config FILE      the configuration; without it $POSTERN_CONFIG, ./conf/postern.json\n"
+    "                     or /etc/postern/postern.json\n"
+    "\n"
+    "of add:\n"
+    "  --upstream NAME    the API it may use, where there are several\n"
+    "  --allow RULE       what it may do, such as \"GET /**\"; may be given several times;\n"
+    "                     without it everything\n"
+    "  --deny RULE        what it may not, whatever --allow says; several times, too\n"
+    "  --per-second N     requests a second, on average\n"
+    "  --burst N          requests that may come at once\n"
+    "  --per-day N        requests a day\n"
+    "  --priority P       interactive, or batch: behind others when calls wait\n"
+    "  --weight N         its share beside others that wait, 1 to 1000\n"
+    "  --key-until TIME   when its key ends: 2027-01-31T12:00:00Z\n";
 
 /* What was asked for. */
 struct wish {
     const char *name;
-    const char *upstream; /* NULL: not said */
-    cJSON *allow;         /* NULL: not said */
-    const char *config;   /* NULL: not said */
+    const char *config; /* NULL: not said */
+    cJSON *members;     /* of the client, as options said them; in their order */
+    int64_t overlap_us;
+    bool json;
 };
 
-/* The configuration while it is edited. */
-struct edit {
-    char path[PATH_MAX]; /* no symbolic link: the file itself is replaced */
-    int fd;              /* locked; -1: none */
-    struct stat status;
-    struct buffer before, after;
-};
-
-static int fail(int code, const char *format, ...) PRINTF_LIKE(2, 3);
-
-static int fail(int code, const char *format, ...)
-{
-    struct error error;
-    va_list arguments;
-
-    va_start(arguments, format);
-    (void)vsnprintf(error.text, sizeof(error.text), format, arguments); /* cut is fine */
-    va_end(arguments);
-    (void)fprintf(stderr, "postern client: %s\n", error.text);
-    return code;
-}
-
-/* Opens and locks whatever file has the name once the lock is got. */
-static int edit_lock(struct edit *edit)
-{
-    for (;;) {
-        struct stat named;
-
-        edit->fd = open(edit->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-        if (edit->fd == -1)
-            return fail(CLI_WRONG, "cannot open %s: %s", edit->path, strerror(errno));
-        while (flock(edit->fd, LOCK_EX) == -1)
-            if (errno != EINTR)
-                return fail(CLI_FAILED, "cannot lock %s: %s", edit->path, strerror(errno));
-        if (fstat(edit->fd, &edit->status) == 0 && stat(edit->path, &named) == 0 &&
-            named.st_ino == edit->status.st_ino && named.st_dev == edit->status.st_dev)
-            return CLI_DONE;
-        (void)close(edit->fd); /* another run replaced it meanwhile: nothing was written to it */
-        edit->fd = -1;
-    }
-}
-
-static int edit_open(struct edit *edit, const char *config)
-{
-    char found[PATH_MAX];
-    struct error error = {0};
-
-    if (configuration_find(config, found, sizeof(found)) != RESULT_OK)
-        return fail(CLI_WRONG, "there is no configuration: name one with --config FILE");
-    if (realpath(found, edit->path) == NULL)
-        return fail(CLI_WRONG, "cannot open %s: %s", found, strerror(errno));
-    const int code = edit_lock(edit);
-    if (code != CLI_DONE)
-        return code;
-    if (file_read_fd(edit->fd, edit->path, &edit->before, &error) != RESULT_OK)
-        return fail(CLI_WRONG, "%s", error.text);
-    return CLI_DONE;
-}
-
-static void edit_finish(struct edit *edit)
-{
-    if (edit->fd != -1)
-        (void)close(edit->fd); /* only read from; closing unlocks */
-    buffer_finish(&edit->before);
-    buffer_finish(&edit->after);
-}
-
-/* The client as one line of JSON; heap of cJSON. */
-static char *client_line(const struct wish *wish, const char *key_sha256)
-{
-    cJSON *client = cJSON_CreateObject();
-
-    (void)cJSON_AddStringToObject(client, "name", wish->name); /* the printing asks for all */
-    (void)cJSON_AddStringToObject(client, "key_sha256", key_sha256);
-    if (wish->upstream != NULL)
-        (void)cJSON_AddStringToObject(client, "upstream", wish->upstream);
-    if (wish->allow != NULL)
-        (void)cJSON_AddItemReferenceToObject(client, "allow", wish->allow);
-    char *line = cJSON_PrintUnformatted(client);
-    cJSON_Delete(client);
-    if (line == NULL)
-        memory_exhausted();
-    return line;
-}
-
-static bool has_client(const cJSON *root, const char *name)
-{
-    const cJSON *client;
-
-    assert(name != NULL);
-    cJSON_ArrayForEach(client, reader_member(root, "clients"))
-    {
-        const cJSON *other = reader_member(client, "name");
-
-        if (cJSON_IsString(other) && strcmp(other->valuestring, name) == 0)
-            return true;
-    }
-    return false;
-}
-
-/* Says what is wrong with the text that would be written. */
-static int edit_check(const struct edit *edit)
-{
-    struct configuration *configuration = NULL;
-    struct faults faults = {0};
-    char *directory = memory_string(edit->path);
-    char *slash = strrchr(directory, '/');
-
-    slash[slash == directory ? 1 : 0] = '\0'; /* realpath's has one */
-    const enum result result =
-        configuration_read_text(buffer_bytes(&edit->after), directory, &configuration, &faults);
-    for (size_t i = 0; i < faults.count; i++)
-        (void)fail(0, "%s:%u: %s: %s", edit->path, faults.list[i].line, faults.list[i].pointer,
-                   faults.list[i].text);
-    faults_finish(&faults);
-    free(directory);
-    if (result != RESULT_OK)
-        return fail(CLI_WRONG,
-                    "nothing was changed: with the client added, %s would have the "
-                    "faults above",
-                    edit->path);
-    configuration_release(configuration);
-    return CLI_DONE;
-}
-
-static int edit_insert(struct edit *edit, const struct wish *wish, const char *key_sha256)
-{
-    struct source source;
-    struct error error = {0};
-    int code = CLI_DONE;
-
-    if (source_read(&source, buffer_bytes(&edit->before), &error) != RESULT_OK) {
-        code = fail(CLI_WRONG, "%s:%u: %s", edit->path, error.line, error.text);
-    } else if (has_client(source.root, wish->name)) {
-        code = fail(CLI_FAILED,
-                    "%s has a client \"%s\" already: choose another name, or take it "
-                    "out first",
-                    edit->path, wish->name);
-    } else {
-        char *line = client_line(wish, key_sha256);
-        const enum result result = insert_client(&source, buffer_bytes(&edit->before),
-                                                 bytes_of_string(line), &edit->after);
-
-        if (result != RESULT_OK)
-            code = fail(CLI_WRONG, "%s: /clients: expects an array of clients that has room",
-                        edit->path);
-        cJSON_free(line);
-    }
-    source_finish(&source);
-    return code == CLI_DONE ? edit_check(edit) : code;
-}
-
-static bool write_whole(int fd, struct bytes bytes)
-{
-    while (bytes.length > 0) {
-        const ssize_t written = write(fd, bytes.data, bytes.length);
-
-        if (written == -1 && errno == EINTR)
-            continue;
-        if (written == -1)
-            return false;
-        bytes = bytes_from(bytes, (size_t)written);
-    }
-    return true;
-}
-
-/* Makes a rename last. */
-static bool directory_sync(const char *path)
-{
-    char *directory = memory_string(path);
-
-    *(strrchr(directory, '/') + 1) = '\0';
-    const int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    const bool done = fd != -1 && fsync(fd) == 0;
-    if (fd != -1)
-        (void)close(fd); /* only synced */
-    free(directory);
-    return done;
-}
-
-/* Writes the new text beside the old file, with its mode and owner, and puts it in its place. */
-static int edit_replace(const struct edit *edit)
-{
-    char temporary[PATH_MAX + 16];
-
-    (void)snprintf(temporary, sizeof(temporary), "%s.XXXXXX", edit->path); /* fits */
-    const int fd = mkostemp(temporary, O_CLOEXEC);
-    if (fd == -1)
-        return fail(CLI_FAILED, "cannot write beside %s: %s", edit->path, strerror(errno));
-    const bool alike = fchown(fd, edit->status.st_uid, edit->status.st_gid) == 0 &&
-                       fchmod(fd, edit->status.st_mode & 07777) == 0;
-    const bool whole = alike && write_whole(fd, buffer_bytes(&edit->after)) && fsync(fd) == 0;
-    const bool closed = close(fd) == 0;
-    if (!whole || !closed || rename(temporary, edit->path) == -1) {
-        const int code = fail(CLI_FAILED, "cannot replace %s: %s", edit->path, strerror(errno));
-
-        (void)unlink(temporary); /* what else could be done with it */
-        return code;
-    }
-    if (!directory_sync(edit->path))
-        return fail(CLI_FAILED, "%s was changed, but may be lost in a crash: %s", edit->path,
-                    strerror(errno));
-    return CLI_DONE;
-}
+/* --- keys --- */
 
 /* "pst_" and 64 hexadecimal digits, and a line end. */
 static void key_make(char *key)
@@ -266,80 +76,415 @@ static void key_make(char *key)
     secret_wipe(random, sizeof(random));
 }
 
-static int client_add(const struct wish *wish, struct edit *edit)
+struct new_key {
+    char text[KEY_LENGTH + 1]; /* to be wiped */
+    char sha256[2 * CLIENT_KEY_HASH_BYTES + 1];
+};
+
+static int new_key_make(struct new_key *key)
 {
-    char key[KEY_LENGTH + 1], key_sha256[2 * CLIENT_KEY_HASH_BYTES + 1];
-    uint8_t key_hash[CLIENT_KEY_HASH_BYTES];
-    int code = edit_open(edit, wish->config);
+    uint8_t hash[CLIENT_KEY_HASH_BYTES];
+
+    key_make(key->text);
+    if (client_key_hash(bytes_of(key->text, KEY_LENGTH), hash) != RESULT_OK)
+        return editing_say(CLI_FAILED, "OpenSSL has no SHA-256");
+    bytes_to_hex(bytes_of(hash, sizeof(hash)), key->sha256);
+    return CLI_DONE;
+}
+
+/* Not by stdio, whose buffer would keep it. */
+static bool new_key_print(const struct new_key *key)
+{
+    struct bytes left = bytes_of(key->text, sizeof(key->text));
+
+    while (left.length > 0) {
+        const ssize_t written = write(STDOUT_FILENO, left.data, left.length);
+
+        if (written == -1 && errno != EINTR)
+            return false;
+        if (written > 0)
+            left = bytes_from(left, (size_t)written);
+    }
+    return true;
+}
+
+/* Replaces the file and shows the key. */
+static int new_key_hand_over(const struct new_key *key, struct editing *editing,
+                             const struct wish *wish, const char *done)
+{
+    const int code = editing_replace(editing);
 
     if (code != CLI_DONE)
         return code;
-    key_make(key);
-    if (client_key_hash(bytes_of(key, KEY_LENGTH), key_hash) != RESULT_OK)
-        return fail(CLI_FAILED, "OpenSSL has no SHA-256");
-    bytes_to_hex(bytes_of(key_hash, sizeof(key_hash)), key_sha256);
-    code = edit_insert(edit, wish, key_sha256);
-    if (code == CLI_DONE)
-        code = edit_replace(edit);
-    /* Not by stdio, whose buffer would keep it. */
-    if (code == CLI_DONE && !write_whole(STDOUT_FILENO, bytes_of(key, sizeof(key))))
-        code = fail(CLI_FAILED,
-                    "client \"%s\" was added, but its key could not be printed: take "
-                    "it out of %s and add it again",
-                    wish->name, edit->path);
-    secret_wipe(key, sizeof(key));
-    if (code == CLI_DONE)
-        (void)fail(0, "added \"%s\" to %s; the key above is kept nowhere else", wish->name,
-                   edit->path);
+    if (!new_key_print(key))
+        return editing_say(CLI_FAILED,
+                           "%s \"%s\" in %s, but its key could not be printed: rotate it", done,
+                           wish->name, editing->path);
+    return editing_say(CLI_DONE,
+                       "%s \"%s\" in %s; the key above is kept nowhere else; kill -HUP tells a "
+                       "running gate",
+                       done, wish->name, editing->path);
+}
+
+/* --- the client in the text --- */
+
+static const cJSON *client_find(const struct editing *editing, const char *name)
+{
+    const cJSON *client;
+
+    cJSON_ArrayForEach(client, reader_member(editing->source.root, "clients"))
+    {
+        const cJSON *other = reader_member(client, "name");
+
+        if (cJSON_IsString(other) && strcmp(other->valuestring, name) == 0)
+            return client;
+    }
+    return NULL;
+}
+
+/* The client that is to be changed; NULL, and *code, where there is none. */
+static const cJSON *client_of(const struct editing *editing, const char *name, int *code)
+{
+    const cJSON *client = client_find(editing, name);
+
+    if (client == NULL)
+        *code = editing_say(CLI_FAILED,
+                            "%s has no client \"%s\": `postern client list` shows those it has",
+                            editing->path, name);
+    return client;
+}
+
+/* A member's text, or NULL. */
+static const char *member_text(const cJSON *client, const char *name)
+{
+    const cJSON *member = reader_member(client, name);
+
+    return cJSON_IsString(member) ? member->valuestring : NULL;
+}
+
+/* A client's member gets this text or flag, or goes (NULL). Its place in the text is looked for
+ * anew. */
+static int client_set(struct editing *editing, const char *name, const char *member,
+                      const cJSON *value)
+{
+    const cJSON *client = client_find(editing, name);
+    const struct bytes text = buffer_bytes(&editing->text);
+    enum result result;
+
+    if (value == NULL) {
+        const cJSON *old = reader_member(client, member);
+
+        if (old == NULL)
+            return CLI_DONE;
+        result = edit_remove(&editing->source, text, old, &editing->next);
+    } else {
+        char *json = cJSON_PrintUnformatted(value);
+
+        if (json == NULL)
+            memory_exhausted();
+        result =
+            edit_set(&editing->source, text, client, member, bytes_of_string(json), &editing->next);
+        cJSON_free(json);
+    }
+    return editing_step(editing, result);
+}
+
+static int client_set_text(struct editing *editing, const char *name, const char *member,
+                           const char *text)
+{
+    cJSON *value = text == NULL ? NULL : cJSON_CreateString(text);
+    const int code = client_set(editing, name, member, value);
+
+    cJSON_Delete(value);
     return code;
 }
 
-/* CLI_DONE, or the exit code; *helped: the usage was printed and nothing else is to be done. */
-static int wish_read(struct wish *wish, int argc, char **argv, bool *helped)
-{
-    static const struct option options[] = {{"config", required_argument, NULL, 'c'},
-                                            {"upstream", required_argument, NULL, 'u'},
-                                            {"allow", required_argument, NULL, 'a'},
-                                            {"help", no_argument, NULL, 'h'},
-                                            {0}};
-    int option;
+/* --- the commands --- */
 
-    while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
-        if (option == 'h') {
-            *helped = true;
-            return fputs(usage, stdout) == EOF ? CLI_FAILED : CLI_DONE;
-        }
-        if (option == 'c') {
-            wish->config = optarg;
-        } else if (option == 'u') {
-            wish->upstream = optarg;
-        } else if (option == 'a') {
-            if (wish->allow == NULL)
-                wish->allow = cJSON_CreateArray();
-            if (!cJSON_AddItemToArray(wish->allow, cJSON_CreateString(optarg)))
-                memory_exhausted();
-        } else {
-            return CLI_WRONG; /* getopt_long said why */
-        }
+static int client_add(const struct wish *wish, struct editing *editing)
+{
+    struct new_key key;
+    int code;
+
+    if (client_find(editing, wish->name) != NULL)
+        return editing_say(CLI_FAILED,
+                           "%s has a client \"%s\" already: choose another name, or take it "
+                           "out first",
+                           editing->path, wish->name);
+    if ((code = new_key_make(&key)) != CLI_DONE)
+        return code;
+    cJSON *client = cJSON_CreateObject();
+    (void)cJSON_AddStringToObject(client, "name", wish->name); /* the printing asks for all */
+    (void)cJSON_AddStringToObject(client, "key_sha256", key.sha256);
+    for (const cJSON *member = wish->members->child; member != NULL; member = member->next)
+        (void)cJSON_AddItemReferenceToObject(client, member->string, (cJSON *)member);
+    char *line = cJSON_PrintUnformatted(client);
+    cJSON_Delete(client);
+    if (line == NULL)
+        memory_exhausted();
+    code = editing_step(editing, edit_add_client(&editing->source, buffer_bytes(&editing->text),
+                                                 bytes_of_string(line), &editing->next));
+    cJSON_free(line);
+    if (code == CLI_DONE)
+        code = new_key_hand_over(&key, editing, wish, "added");
+    secret_wipe(&key, sizeof(key));
+    return code;
+}
+
+static int client_replace(struct editing *editing, const struct wish *wish, const char *done)
+{
+    const int code = editing_replace(editing);
+
+    if (code != CLI_DONE)
+        return code;
+    return editing_say(CLI_DONE, "%s \"%s\" in %s; kill -HUP tells a running gate", done,
+                       wish->name, editing->path);
+}
+
+static int client_disable(const struct wish *wish, struct editing *editing)
+{
+    int code = CLI_DONE;
+    const cJSON *client = client_of(editing, wish->name, &code);
+    cJSON yes = {.type = cJSON_True};
+
+    if (client == NULL)
+        return code;
+    if (cJSON_IsTrue(reader_member(client, "disabled")))
+        return editing_say(CLI_DONE, "\"%s\" is disabled already", wish->name);
+    code = client_set(editing, wish->name, "disabled", &yes);
+    return code == CLI_DONE ? client_replace(editing, wish, "disabled") : code;
+}
+
+static int client_enable(const struct wish *wish, struct editing *editing)
+{
+    int code = CLI_DONE;
+    const cJSON *client = client_of(editing, wish->name, &code);
+
+    if (client == NULL)
+        return code;
+    if (!cJSON_IsTrue(reader_member(client, "disabled")))
+        return editing_say(CLI_DONE, "\"%s\" is enabled already", wish->name);
+    code = client_set(editing, wish->name, "disabled", NULL);
+    return code == CLI_DONE ? client_replace(editing, wish, "enabled") : code;
+}
+
+/* When the present key ends: after the overlap, or when it would have ended anyway. */
+static void rotated_until(const cJSON *client, int64_t overlap_us, char *text)
+{
+    const char *said = member_text(client, "key_until");
+    int64_t until_us = clock_wall_us() + overlap_us, said_us;
+
+    if (said != NULL && clock_parse_rfc3339(bytes_of_string(said), &said_us) == RESULT_OK &&
+        said_us < until_us)
+        until_us = said_us;
+    clock_format_rfc3339(until_us, text);
+    memcpy(strchr(text, '.'), "Z", 2); /* whole seconds are enough */
+}
+
+/* The present key becomes the previous one; a previous one goes. */
+static int client_rotate_keys(const struct wish *wish, struct editing *editing, const cJSON *client,
+                              const char *sha256)
+{
+    char until[CLOCK_RFC3339_ROOM], *old = memory_string(member_text(client, "key_sha256"));
+    const bool keeps = wish->overlap_us > 0;
+
+    rotated_until(client, wish->overlap_us, until);
+    int code = client_set_text(editing, wish->name, "key_sha256", sha256);
+    if (code == CLI_DONE)
+        code =
+            client_set(editing, wish->name, "key_until", reader_member(wish->members, "key_until"));
+    if (code == CLI_DONE)
+        code = client_set_text(editing, wish->name, "previous_key_sha256", keeps ? old : NULL);
+    if (code == CLI_DONE)
+        code = client_set_text(editing, wish->name, "previous_key_until", keeps ? until : NULL);
+    free(old);
+    if (code == CLI_DONE && keeps)
+        (void)editing_say(0, "the key that \"%s\" has now is valid until %s", wish->name, until);
+    return code;
+}
+
+static int client_rotate(const struct wish *wish, struct editing *editing)
+{
+    struct new_key key;
+    int code = CLI_DONE;
+    const cJSON *client = client_of(editing, wish->name, &code);
+
+    if (client == NULL)
+        return code;
+    if (member_text(client, "key_sha256") == NULL)
+        return editing_say(CLI_WRONG, "\"%s\" of %s has no \"key_sha256\": check the configuration",
+                           wish->name, editing->path);
+    if ((code = new_key_make(&key)) != CLI_DONE)
+        return code;
+    code = client_rotate_keys(wish, editing, client, key.sha256);
+    if (code == CLI_DONE)
+        code = new_key_hand_over(&key, editing, wish, "rotated");
+    secret_wipe(&key, sizeof(key));
+    return code;
+}
+
+/* Without clients everybody on the loopback is let in: not by this command. */
+static int client_remove(const struct wish *wish, struct editing *editing)
+{
+    int code = CLI_DONE;
+    const cJSON *client = client_of(editing, wish->name, &code);
+
+    if (client == NULL)
+        return code;
+    if (cJSON_GetArraySize(reader_member(editing->source.root, "clients")) == 1)
+        return editing_say(CLI_FAILED,
+                           "\"%s\" is the last client, and without clients the loopback needs no "
+                           "key: disable it, or take it out of %s by hand",
+                           wish->name, editing->path);
+    code = editing_step(editing, edit_remove(&editing->source, buffer_bytes(&editing->text), client,
+                                             &editing->next));
+    return code == CLI_DONE ? client_replace(editing, wish, "removed") : code;
+}
+
+/* --- the command line --- */
+
+enum verb { ADD = 1, LIST = 2, DISABLE = 4, ENABLE = 8, ROTATE = 16, REMOVE = 32 };
+
+static const struct command {
+    const char *name;
+    enum verb verb;
+    int (*run)(const struct wish *wish, struct editing *editing); /* NULL: changes nothing */
+} commands[] = {
+    {"add", ADD, client_add},
+    {"list", LIST, NULL},
+    {"disable", DISABLE, client_disable},
+    {"enable", ENABLE, client_enable},
+    {"rotate", ROTATE, client_rotate},
+    {"remove", REMOVE, client_remove},
+};
+
+/* Options in the order of getopt_long's table: who takes them, and which member of the client they
+ * say. */
+enum kind { KIND_OTHER, KIND_TEXT, KIND_LIST, KIND_NUMBER, KIND_QUOTA };
+
+static const struct known_option {
+    const char *name, *member;
+    enum kind kind;
+    unsigned verbs;
+} known[] = {
+    {"config", NULL, KIND_OTHER, ~0U},        {"json", NULL, KIND_OTHER, LIST},
+    {"overlap", NULL, KIND_OTHER, ROTATE},    {"key-until", "key_until", KIND_TEXT, ADD | ROTATE},
+    {"upstream", "upstream", KIND_TEXT, ADD}, {"allow", "allow", KIND_LIST, ADD},
+    {"deny", "deny", KIND_LIST, ADD},         {"per-second", "per_second", KIND_QUOTA, ADD},
+    {"burst", "burst", KIND_QUOTA, ADD},      {"per-day", "per_day", KIND_QUOTA, ADD},
+    {"priority", "priority", KIND_TEXT, ADD}, {"weight", "weight", KIND_NUMBER, ADD},
+};
+
+/* The array or object of that name, made where it is not there. */
+static cJSON *members_of(cJSON *members, const char *name, cJSON *(*create)(void))
+{
+    cJSON *inner = cJSON_GetObjectItemCaseSensitive(members, name);
+
+    if (inner == NULL) {
+        inner = create();
+        if (!cJSON_AddItemToObject(members, name, inner))
+            memory_exhausted();
     }
-    if (argc - optind != 2 || strcmp(argv[optind], "add") != 0)
-        return fail(CLI_WRONG, "expects `postern client add NAME`: see --help");
-    wish->name = argv[optind + 1];
+    return inner;
+}
+
+/* Says the client's member; its value is checked with the configuration. */
+static int wish_say(struct wish *wish, const struct known_option *option, const char *value)
+{
+    const bool is_number = option->kind == KIND_NUMBER || option->kind == KIND_QUOTA;
+    cJSON *item = is_number ? cJSON_ParseWithOpts(value, NULL, true) : cJSON_CreateString(value),
+          *into;
+    bool added;
+
+    if (is_number && !cJSON_IsNumber(item)) {
+        cJSON_Delete(item);
+        return editing_say(CLI_WRONG, "--%s expects a number", option->name);
+    }
+    into = option->kind == KIND_QUOTA ? members_of(wish->members, "quota", cJSON_CreateObject)
+                                      : wish->members;
+    if (option->kind == KIND_LIST) {
+        added = cJSON_AddItemToArray(members_of(into, option->member, cJSON_CreateArray), item);
+    } else {
+        cJSON_DeleteItemFromObjectCaseSensitive(into, option->member); /* the last one counts */
+        added = cJSON_AddItemToObject(into, option->member, item);
+    }
+    if (!added)
+        memory_exhausted();
+    return CLI_DONE;
+}
+
+static int wish_take(struct wish *wish, const struct known_option *option, const char *value)
+{
+    if (option->kind != KIND_OTHER)
+        return wish_say(wish, option, value);
+    if (strcmp(option->name, "config") == 0)
+        wish->config = value;
+    else if (strcmp(option->name, "json") == 0)
+        wish->json = true;
+    else if (duration_read(bytes_of_string(value), &wish->overlap_us) != RESULT_OK)
+        return editing_say(CLI_WRONG, "--overlap expects a duration such as 24h or 7d, or 0s");
+    return CLI_DONE;
+}
+
+static const struct command *command_of(const char *name)
+{
+    for (size_t i = 0; i < ARRAY_LENGTH(commands); i++)
+        if (name != NULL && strcmp(commands[i].name, name) == 0)
+            return &commands[i];
+    return NULL;
+}
+
+/* CLI_DONE, or the exit code. *command NULL: the usage was printed. */
+static int wish_read(struct wish *wish, int argc, char **argv, const struct command **command)
+{
+    struct option options[ARRAY_LENGTH(known) + 2] = {{"help", no_argument, NULL, 'h'}};
+    unsigned said = ~0U;
+    int option, index, code = CLI_DONE;
+
+    for (size_t i = 0; i < ARRAY_LENGTH(known); i++)
+        options[i + 1] = (struct option){
+            known[i].name, strcmp(known[i].name, "json") == 0 ? no_argument : required_argument,
+            NULL, 'o'};
+    *command = NULL;
+    while ((option = getopt_long(argc, argv, "", options, &index)) != -1) {
+        if (option == 'h')
+            return fputs(usage, stdout) == EOF ? CLI_FAILED : CLI_DONE;
+        if (option != 'o')
+            return CLI_WRONG; /* getopt_long said why */
+        said &= known[index - 1].verbs;
+        if ((code = wish_take(wish, &known[index - 1], optarg)) != CLI_DONE)
+            return code;
+    }
+    const struct command *found = command_of(argv[optind]);
+    const int names = found != NULL && found->verb == LIST ? 0 : 1;
+    if (found == NULL || argc - optind != 1 + names)
+        return editing_say(CLI_WRONG,
+                           "expects add, list, disable, enable, rotate or remove%s: see "
+                           "--help",
+                           found == NULL || names == 0 ? "" : ", and one name");
+    if ((said & found->verb) == 0)
+        return editing_say(CLI_WRONG, "%s does not take one of these options: see --help",
+                           found->name);
+    wish->name = argv[optind + names];
+    *command = found;
     return CLI_DONE;
 }
 
 int cli_client(int argc, char **argv)
 {
-    struct wish wish = {0};
-    struct edit edit = {.fd = -1};
-    bool helped = false;
-    int code = wish_read(&wish, argc, argv, &helped);
+    struct wish wish = {.members = cJSON_CreateObject(), .overlap_us = 86400 * CLOCK_SECOND_US};
+    const struct command *command;
+    struct editing editing;
+    int code = wish_read(&wish, argc, argv, &command);
 
-    buffer_init(&edit.before, CONFIGURATION_LIMIT_BYTES);
-    buffer_init(&edit.after, CONFIGURATION_LIMIT_BYTES);
-    if (code == CLI_DONE && !helped)
-        code = client_add(&wish, &edit);
-    edit_finish(&edit);
-    cJSON_Delete(wish.allow);
+    if (command != NULL && command->run == NULL) {
+        code = client_list_print(wish.config, wish.json);
+    } else if (command != NULL) {
+        code = editing_open(&editing, wish.config);
+        if (code == CLI_DONE)
+            code = command->run(&wish, &editing);
+        editing_finish(&editing);
+    }
+    cJSON_Delete(wish.members);
     return code;
 }

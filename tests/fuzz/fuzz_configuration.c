@@ -1,10 +1,11 @@
 /*
  * Any text is a configuration or has faults, each with a text and a line in the file; what is
- * accepted keeps its promises; and a client put into accepted text is really in it.
+ * accepted keeps its promises; a client put into text is really in it, and a value taken out of it
+ * is out of it.
  */
 #include <stdlib.h>
 
-#include "config/insert.h"
+#include "config/edit.h"
 #include "config/read.h"
 
 static void require(bool holds)
@@ -47,9 +48,27 @@ static void check_insertion(struct bytes text)
 
     buffer_init(&out, 2 * text.length + 1024);
     if (source_read(&before, text, NULL) == RESULT_OK &&
-        insert_client(&before, text, client, &out) == RESULT_OK) {
+        edit_add_client(&before, text, client, &out) == RESULT_OK) {
         require(source_read(&after, buffer_bytes(&out), NULL) == RESULT_OK);
         require(after.count > before.count);
+        source_finish(&after);
+    }
+    source_finish(&before);
+    buffer_finish(&out);
+}
+
+static void check_removal(struct bytes text)
+{
+    struct source before, after;
+    struct buffer out;
+
+    buffer_init(&out, text.length + 1);
+    if (source_read(&before, text, NULL) == RESULT_OK && before.count > 1) {
+        const cJSON *item = before.places[1 + text.length % (before.count - 1)].item;
+
+        require(edit_remove(&before, text, item, &out) == RESULT_OK);
+        require(source_read(&after, buffer_bytes(&out), NULL) == RESULT_OK);
+        require(after.count < before.count);
         source_finish(&after);
     }
     source_finish(&before);
@@ -71,5 +90,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     configuration_release(configuration);
     faults_finish(&faults);
     check_insertion(text);
+    check_removal(text);
     return 0;
 }

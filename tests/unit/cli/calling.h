@@ -15,7 +15,7 @@
 
 #include <cmocka.h>
 
-enum { CALL_ROOM = 8192, CALL_ARGUMENTS = 12 };
+enum { CALL_ROOM = 8192, CALL_ARGUMENTS = 16 };
 
 /* What a call came to. */
 struct call {

@@ -1,10 +1,12 @@
 /*
- * Text surgery: one insertion, found by the places that source.c noted. A comment behind the last
- * element of a list belongs to that element, so the new one goes onto a line of its own below it;
- * only a list that ends on the same line is continued there. Whether the result is a configuration
- * is for the caller to check.
+ * Text surgery by the places that source.c noted. What is added: a comment behind the last value of
+ * a container belongs to that value, so the new one goes onto a line of its own below it; only a
+ * container that ends on the same line is continued there. What is taken out: the value and a
+ * comma, which may stand apart with comments between them.
  */
-#include "config/insert.h"
+#include "config/edit.h"
+
+#include <assert.h>
 
 #include "config/reader.h"
 
@@ -134,8 +136,8 @@ static void insert_member(const struct source *source, struct bytes text, struct
     buffer_finish(&member);
 }
 
-enum result insert_client(const struct source *source, struct bytes text, struct bytes element,
-                          struct buffer *out)
+enum result edit_add_client(const struct source *source, struct bytes text, struct bytes element,
+                            struct buffer *out)
 {
     const cJSON *clients = reader_member(source->root, "clients");
 
@@ -145,5 +147,100 @@ enum result insert_client(const struct source *source, struct bytes text, struct
         insert_value(source, text, clients, element, out);
     else
         insert_member(source, text, element, out);
+    return out->failed ? RESULT_LIMIT : RESULT_OK;
+}
+
+enum result edit_set(const struct source *source, struct bytes text, const cJSON *object,
+                     const char *name, struct bytes value, struct buffer *out)
+{
+    const cJSON *item = reader_member(object, name);
+
+    assert(cJSON_IsObject(object));
+    if (item != NULL) {
+        const struct place *place = source_place(source, item);
+
+        buffer_add(out, bytes_slice(text, 0, place->start));
+        buffer_add(out, value);
+        buffer_add(out, bytes_from(text, place->end));
+    } else {
+        struct buffer member;
+
+        buffer_init(&member, out->limit_bytes);
+        buffer_format(&member, "\"%s\": ", name);
+        buffer_add(&member, value);
+        insert_value(source, text, object, buffer_bytes(&member), out);
+        out->failed = out->failed || member.failed;
+        buffer_finish(&member);
+    }
+    return out->failed ? RESULT_LIMIT : RESULT_OK;
+}
+
+/* --- taking out --- */
+
+/* What is left out of a text. */
+struct cut {
+    size_t start, end;
+};
+
+static bool is_blank(char byte)
+{
+    return byte == ' ' || byte == '\t' || byte == '\r';
+}
+
+/* Where the comma behind `offset` stands. There is one. */
+static size_t comma_behind(const struct source *source, size_t offset)
+{
+    while (source->text[offset] != ',')
+        offset++; /* only blanks: comments are blanked out there */
+    return offset;
+}
+
+/* Whether nothing but blanks stands between two offsets. */
+static bool are_joined(struct bytes text, size_t from, size_t to)
+{
+    while (from < to && is_blank(text.data[from]))
+        from++;
+    return from == to;
+}
+
+/* Lines that would become empty go whole; elsewhere the blanks behind the cut do. */
+static struct cut cut_widened(struct bytes text, struct cut cut)
+{
+    size_t end = cut.end;
+
+    while (end < text.length && is_blank(text.data[end]))
+        end++;
+    if (end == text.length)
+        return cut;
+    if (text.data[end] != '\n')
+        cut.end = end;
+    else if (starts_line(text, cut.start))
+        cut = (struct cut){cut.start - indent_of(text, cut.start).length, end + 1};
+    return cut;
+}
+
+enum result edit_remove(const struct source *source, struct bytes text, const cJSON *item,
+                        struct buffer *out)
+{
+    const struct place *place = source_place(source, item);
+    struct cut value = {place->name, place->end}, comma = {place->end, place->end};
+
+    if (item->next != NULL)
+        comma.start = comma_behind(source, place->end);
+    else if (place->index > 0) /* that of the value before it: the last has none */
+        comma.start = comma_behind(source, source_place(source, item->prev)->end);
+    if (item->next != NULL || place->index > 0)
+        comma.end = comma.start + 1;
+    if (comma.start >= value.end && are_joined(text, value.end, comma.start))
+        value.end = comma.start = comma.end;
+    else if (comma.end <= value.start && are_joined(text, comma.end, value.start))
+        value.start = comma.end = comma.start;
+    value = cut_widened(text, value);
+    const struct cut first = comma.start < value.start ? comma : value;
+    const struct cut second = comma.start < value.start ? value : comma;
+    buffer_add(out, bytes_slice(text, 0, first.start));
+    if (second.start > first.end)
+        buffer_add(out, bytes_slice(text, first.end, second.start - first.end));
+    buffer_add(out, bytes_from(text, second.end > first.end ? second.end : first.end));
     return out->failed ? RESULT_LIMIT : RESULT_OK;
 }
