@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "admin/admin.h"
+#include "base/clock.h"
 #include "base/secret.h"
 #include "cli/cli.h"
 #include "cli/configured.h"
@@ -193,11 +194,12 @@ static int sandbox_start(struct sandbox_thread *thread, const struct upstream_co
     struct error error;
 
     arena_init(&arena, 256);
-    const struct sandbox_options options = {.listen = arena_copy(&arena, upstream->authority).data,
-                                            .control =
-                                                control_address(&arena, upstream->authority).data,
-                                            .token = token,
-                                            .knobs = {.file_bytes = SANDBOX_FILE_BYTES}};
+    const struct sandbox_options options = {
+        .listen = arena_copy(&arena, upstream->authority).data,
+        .control = control_address(&arena, upstream->authority).data,
+        .token = token,
+        .knobs = {.file_bytes = SANDBOX_FILE_BYTES,
+                  .bearer_lifetime_us = SANDBOX_BEARER_LIFETIME_S * CLOCK_SECOND_US}};
     thread->stop.deliver = sandbox_on_stop;
     thread->base = event_base_new();
     if (thread->base == NULL || mailbox_open(thread->base, &thread->mailbox) != RESULT_OK) {

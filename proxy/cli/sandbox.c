@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdio.h>
 
+#include "base/clock.h"
 #include "base/secret.h"
 #include "cli/cli.h"
 #include "config/read.h"
@@ -27,6 +28,7 @@ static const char usage[] =
     "  --per-second N        more calls in a second are answered 429\n"
     "  --overload-page       ... or the load balancer's 503 page instead\n"
     "  --view-lag TIME       selections follow changes only that much later\n"
+    "  --bearer-lifetime TIME  of what tokens are exchanged for; 24h\n"
     "  --file-size SIZE      of the content of a profile's file; 1MiB\n";
 
 enum option_value {
@@ -40,6 +42,7 @@ enum option_value {
     OPTION_PER_SECOND,
     OPTION_OVERLOAD_PAGE,
     OPTION_VIEW_LAG,
+    OPTION_BEARER_LIFETIME,
     OPTION_FILE_SIZE,
 };
 
@@ -54,6 +57,7 @@ static const struct option long_options[] = {
     {"per-second", required_argument, NULL, OPTION_PER_SECOND},
     {"overload-page", no_argument, NULL, OPTION_OVERLOAD_PAGE},
     {"view-lag", required_argument, NULL, OPTION_VIEW_LAG},
+    {"bearer-lifetime", required_argument, NULL, OPTION_BEARER_LIFETIME},
     {"file-size", required_argument, NULL, OPTION_FILE_SIZE},
     {0},
 };
@@ -80,6 +84,8 @@ static enum result knob_read(struct sandbox_knobs *knobs, int option, struct byt
         return duration_read(text, &knobs->jitter_us);
     case OPTION_VIEW_LAG:
         return duration_read(text, &knobs->view_lag_us);
+    case OPTION_BEARER_LIFETIME:
+        return duration_read(text, &knobs->bearer_lifetime_us);
     case OPTION_FILE_SIZE:
         return size_read(text, &knobs->file_bytes);
     case OPTION_PER_SECOND:
@@ -198,7 +204,8 @@ int cli_sandbox(int argc, char **argv)
         .sandbox = {.listen = "127.0.0.1:8082",
                     .control = "127.0.0.1:8083",
                     .token = BYTES("sandbox-token"),
-                    .knobs = {.file_bytes = SANDBOX_FILE_BYTES}},
+                    .knobs = {.file_bytes = SANDBOX_FILE_BYTES,
+                              .bearer_lifetime_us = SANDBOX_BEARER_LIFETIME_S * CLOCK_SECOND_US}},
     };
     struct secret *token = NULL;
     struct error error = {0};

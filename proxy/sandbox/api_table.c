@@ -8,10 +8,14 @@
 
 static void get_identity(struct model *model, const struct call *call, struct reply *reply)
 {
-    (void)model;
-    (void)call;
-    reply_text(reply, BYTES("{\"id\":\"41\",\"name\":\"Webshop\",\"description\":\"Main account\","
-                            "\"company\":\"Voorbeeld BV\"}"));
+    cJSON *tree = cJSON_CreateObject();
+
+    (void)cJSON_AddStringToObject(tree, "id",
+                                  arena_format(call->arena, "%u", model->account_id).data);
+    (void)cJSON_AddStringToObject(tree, "name", model->account_name);
+    (void)cJSON_AddStringToObject(tree, "description", "Main account");
+    (void)cJSON_AddStringToObject(tree, "company", "Voorbeeld BV");
+    reply_json(reply, tree);
 }
 
 static void get_databases(struct model *model, const struct call *call, struct reply *reply)

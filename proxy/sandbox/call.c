@@ -247,15 +247,28 @@ bool call_flag(const struct call *call, struct bytes name, bool absent)
     return found == NULL ? absent : text_is_true(found->value);
 }
 
-struct bytes call_token(const struct call *call)
+/* What follows "Bearer " in v4; empty: nothing does. */
+static struct bytes call_bearer(const struct call *call)
 {
     const struct bytes scheme = BYTES("Bearer ");
     const struct field *field = fields_find(&call->request->fields, BYTES("Authorization"));
 
-    if (call->version == 4 && field != NULL &&
-        bytes_equal_nocase(bytes_slice(field->value, 0, scheme.length), scheme))
-        return bytes_trim(bytes_from(field->value, scheme.length));
-    return call_parameter(call, BYTES("access_token"));
+    if (call->version != 4 || field == NULL ||
+        !bytes_equal_nocase(bytes_slice(field->value, 0, scheme.length), scheme))
+        return BYTES("");
+    return bytes_trim(bytes_from(field->value, scheme.length));
+}
+
+struct bytes call_token(const struct call *call)
+{
+    const struct bytes bearer = call_bearer(call);
+
+    return bearer.length > 0 ? bearer : call_parameter(call, BYTES("access_token"));
+}
+
+bool call_has_bearer(const struct call *call)
+{
+    return call_bearer(call).length > 0;
 }
 
 const cJSON *call_member(const struct call *call, const char *name)

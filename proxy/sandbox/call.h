@@ -11,6 +11,7 @@
 #include "sandbox/model.h"
 
 struct endpoint;
+struct accounts;
 
 enum {
     CALL_SEGMENTS_LIMIT = 32,
@@ -34,7 +35,8 @@ struct call {
     size_t segment_count;
     struct parameter *parameters;
     size_t parameter_count;
-    const struct endpoint *endpoint;              /* set by endpoint_find */
+    struct accounts *accounts;       /* for calls that ask who may call; the sandbox's */
+    const struct endpoint *endpoint; /* set by endpoint_find */
     struct bytes arguments[CALL_ARGUMENTS_LIMIT]; /* the segments that stand for {…} */
     cJSON *body;                                  /* NULL: none, or not readable */
     bool is_body_bad;                             /* there was one, and it was not readable */
@@ -63,6 +65,9 @@ bool call_flag(const struct call *call, struct bytes name, bool absent);
 
 /* The token the call came with: Authorization: Bearer (v4 only), else access_token. */
 struct bytes call_token(const struct call *call);
+
+/* Whether that is a bearer. */
+bool call_has_bearer(const struct call *call);
 
 /* The member of a body that is an object, or NULL. Names are case-sensitive. */
 const cJSON *call_member(const struct call *call, const char *name);

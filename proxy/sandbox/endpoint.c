@@ -5,8 +5,8 @@
 #include <assert.h>
 
 static const struct endpoint_table *const tables[] = {
-    &profile_endpoints,   &profiles_endpoints,  &table_endpoints,
-    &structure_endpoints, &selection_endpoints, &rule_endpoints,
+    &profile_endpoints,   &profiles_endpoints, &table_endpoints, &structure_endpoints,
+    &selection_endpoints, &rule_endpoints,     &oauth_endpoints,
 };
 
 const struct endpoint *endpoint_at(size_t number)

@@ -22,6 +22,7 @@ enum {
 enum endpoint_kind {
     ENDPOINT_ENTITY, /* segments behind it are an error */
     ENDPOINT_LIST,   /* segments behind it are ignored */
+    ENDPOINT_OPEN,   /* an entity that needs no token */
     ENDPOINT_UPLOAD, /* an entity whose body may be of any size and is thrown away */
 };
 
@@ -44,6 +45,7 @@ extern const struct endpoint_table profile_endpoints;   /* api_profile.c */
 extern const struct endpoint_table profiles_endpoints;  /* api_profiles.c */
 extern const struct endpoint_table selection_endpoints; /* api_selection.c */
 extern const struct endpoint_table rule_endpoints;      /* api_rule.c */
+extern const struct endpoint_table oauth_endpoints;     /* oauth.c */
 
 enum { ENDPOINTS_LIMIT = 192 }; /* over all tables; numbers below it are endpoint_number's */
 

@@ -145,6 +145,8 @@ static bool numbers_read(const cJSON *object, struct sandbox_knobs *numbers)
         !take_number(object, "jitter_ms", CLOCK_MILLISECOND_US, &numbers->jitter_us) ||
         !take_number(object, "jitter_after_ms", CLOCK_MILLISECOND_US, &numbers->jitter_after_us) ||
         !take_number(object, "view_lag_ms", CLOCK_MILLISECOND_US, &numbers->view_lag_us) ||
+        !take_number(object, "bearer_lifetime_ms", CLOCK_MILLISECOND_US,
+                     &numbers->bearer_lifetime_us) ||
         !take_number(object, "per_second", 1, &per_second) || per_second > UINT32_MAX ||
         !take_number(object, "file_bytes", 1, &file_bytes) ||
         !take_number(object, "profiles", 1, &profiles) || profiles > KNOBS_PROFILES_LIMIT)
@@ -159,8 +161,9 @@ static bool numbers_read(const cJSON *object, struct sandbox_knobs *numbers)
 static const char *unknown_member(const cJSON *object)
 {
     static const char *const known[] = {
-        "latency_ms", "latency_after_ms", "jitter_ms",  "jitter_after_ms", "view_lag_ms",
-        "per_second", "limit_with",       "file_bytes", "profiles",        "faults"};
+        "latency_ms",  "latency_after_ms",   "jitter_ms",  "jitter_after_ms",
+        "view_lag_ms", "bearer_lifetime_ms", "per_second", "limit_with",
+        "file_bytes",  "profiles",           "faults"};
     const cJSON *member;
 
     cJSON_ArrayForEach(member, object)
@@ -241,6 +244,7 @@ cJSON *knobs_shape(const struct knobs *knobs)
     add_milliseconds(object, "jitter_ms", numbers->jitter_us);
     add_milliseconds(object, "jitter_after_ms", numbers->jitter_after_us);
     add_milliseconds(object, "view_lag_ms", numbers->view_lag_us);
+    add_milliseconds(object, "bearer_lifetime_ms", numbers->bearer_lifetime_us);
     (void)cJSON_AddNumberToObject(object, "per_second", numbers->per_second);
     (void)cJSON_AddStringToObject(object, "limit_with", numbers->limits_with_page ? "page" : "429");
     (void)cJSON_AddNumberToObject(object, "file_bytes", (double)numbers->file_bytes);

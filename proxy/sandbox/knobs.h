@@ -45,9 +45,9 @@ void knobs_finish(struct knobs *knobs);
 
 /*
  * Takes the members of a JSON object: "latency_ms", "latency_after_ms", "jitter_ms",
- * "jitter_after_ms", "view_lag_ms", "per_second", "limit_with" ("429", "page"), "file_bytes",
- * "profiles", and "faults", which replaces all that there were. Anything else, or a wrong type:
- * RESULT_INVALID, and nothing is changed.
+ * "jitter_after_ms", "view_lag_ms", "bearer_lifetime_ms", "per_second", "limit_with" ("429",
+ * "page"), "file_bytes", "profiles", and "faults", which replaces all that there were. Anything
+ * else, or a wrong type: RESULT_INVALID, and nothing is changed.
  */
 MUST_USE enum result knobs_read(struct knobs *knobs, const cJSON *object, struct error *error);
 

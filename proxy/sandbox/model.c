@@ -37,6 +37,8 @@ struct model *model_create(void)
 {
     struct model *model = memory_take(1, sizeof(*model));
 
+    model->account_id = FIRST_ACCOUNT_ID;
+    string_set(&model->account_name, BYTES("Webshop"));
     model->random = RANDOM_SEED;
     for (size_t i = 0; i < KIND_COUNT; i++)
         model->registries[i].first_id = first_ids[i];
@@ -52,6 +54,7 @@ void model_destroy(struct model *model)
     pointers_finish(&model->databases);
     for (size_t i = 0; i < KIND_COUNT; i++)
         free(model->registries[i].items);
+    free(model->account_name);
     free(model);
 }
 

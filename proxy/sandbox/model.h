@@ -151,6 +151,8 @@ struct registry {
 };
 
 struct model {
+    uint32_t account_id; /* whose data it is */
+    char *account_name;  /* heap */
     struct registry registries[KIND_COUNT];
     struct pointers databases;
     uint64_t random;     /* state of the generator: the same calls give the same secrets */
@@ -159,7 +161,9 @@ struct model {
     int64_t wall_s;
 };
 
-/* Empty, with the first ids of the seed. */
+enum { FIRST_ACCOUNT_ID = 41 };
+
+/* Empty, of the first account, with the first ids of the seed. */
 struct model *model_create(void);
 void model_destroy(struct model *model); /* NULL is fine */
 

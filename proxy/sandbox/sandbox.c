@@ -17,13 +17,27 @@ static const struct connection_limits sandbox_limits = {
     .output_bytes = 64 * 1024 * 1024, /* lists of 1000 and the log; files come piecewise */
 };
 
-void sandbox_reseed(struct sandbox *sandbox)
+void sandbox_use_knobs(struct sandbox *sandbox)
 {
-    model_destroy(sandbox->model);
-    sandbox->model = model_create();
-    sandbox->model->view_lag_us = sandbox->knobs.numbers.view_lag_us;
-    model_set_time(sandbox->model, clock_now_us(), clock_wall_us());
-    seed_fill(sandbox->model, (size_t)sandbox->knobs.numbers.profiles);
+    sandbox->accounts.bearer_lifetime_us = sandbox->knobs.numbers.bearer_lifetime_us;
+    for (size_t i = 0; i < sandbox->accounts.count; i++)
+        sandbox->accounts.list[i]->view_lag_us = sandbox->knobs.numbers.view_lag_us;
+}
+
+void sandbox_seed(struct sandbox *sandbox, struct model *account)
+{
+    sandbox_use_knobs(sandbox);
+    model_set_time(account, clock_now_us(), clock_wall_us());
+    seed_fill(account, (size_t)sandbox->knobs.numbers.profiles);
+}
+
+enum result sandbox_reset(struct sandbox *sandbox)
+{
+    const enum result result = accounts_reset(&sandbox->accounts, secret_bytes(sandbox->token));
+
+    if (result == RESULT_OK)
+        sandbox_seed(sandbox, sandbox->accounts.list[0]);
+    return result;
 }
 
 /* The same noise in every sandbox: a generator of its own, not the model's, which moves on. */
@@ -64,8 +78,9 @@ enum result sandbox_open(const struct sandbox_options *options, struct event_bas
     opened->knobs.numbers = options->knobs;
     opened->listener.fd = opened->control_listener.fd = -1;
     opened->noise = noise_create();
-    sandbox_reseed(opened);
     enum result result = secret_create(options->token, &opened->token);
+    if (result == RESULT_OK)
+        result = sandbox_reset(opened);
     if (result != RESULT_OK)
         (void)error_set(error, result, "the sandbox's token is too long or cannot be locked");
     else
@@ -92,7 +107,7 @@ void sandbox_close(struct sandbox *sandbox)
     secret_destroy(sandbox->token);
     calls_finish(&sandbox->calls);
     knobs_finish(&sandbox->knobs);
-    model_destroy(sandbox->model);
+    accounts_finish(&sandbox->accounts);
     free(sandbox->noise);
     free(sandbox);
 }

@@ -2,9 +2,8 @@
  * The sandbox: a simulated Copernica REST API on a listening socket, with data of its own in
  * memory, and a control port to misbehave on demand and to see what came.
  *
- * Control port: GET and PUT /_sandbox/knobs, GET and DELETE /_sandbox/calls, GET /_sandbox/log,
- * POST
- * /_sandbox/reset. It shows tokens: it is for tests, on loopback.
+ * Control port: knobs, counts, the log, a fresh start, accounts, apps and tokens under /_sandbox/
+ * (docs/sandbox.md). It shows tokens: it is for tests, on loopback.
  */
 #ifndef POSTERN_SANDBOX_SANDBOX_H
 #define POSTERN_SANDBOX_SANDBOX_H
@@ -18,18 +17,19 @@ struct event_base;
 struct sandbox; /* owned by the thread that runs its event_base */
 
 struct sandbox_knobs {
-    int64_t latency_us;       /* before a call is carried out */
-    int64_t latency_after_us; /* after that, before the answer */
-    int64_t jitter_us;        /* up to so much more latency, by chance */
-    int64_t jitter_after_us;  /* the same for the latency after */
-    int64_t view_lag_us;      /* selections follow changes only that much later */
-    uint32_t per_second;      /* more calls in a second are refused; 0: no limit */
-    bool limits_with_page;    /* … by the load balancer's 503 page instead of 429 */
-    uint64_t file_bytes;      /* size of every file's content */
-    uint64_t profiles;        /* so many in each database from the next reset on; 0: as they come */
+    int64_t latency_us;         /* before a call is carried out */
+    int64_t latency_after_us;   /* after that, before the answer */
+    int64_t jitter_us;          /* up to so much more latency, by chance */
+    int64_t jitter_after_us;    /* the same for the latency after */
+    int64_t view_lag_us;        /* selections follow changes only that much later */
+    uint32_t per_second;        /* more calls in a second are refused; 0: no limit */
+    bool limits_with_page;      /* … by the load balancer's 503 page instead of 429 */
+    uint64_t file_bytes;        /* size of every file's content */
+    int64_t bearer_lifetime_us; /* of bearers made from now on */
+    uint64_t profiles; /* so many in each database from the next reset on; 0: as they come */
 };
 
-enum { SANDBOX_FILE_BYTES = 1024 * 1024 };
+enum { SANDBOX_FILE_BYTES = 1024 * 1024, SANDBOX_BEARER_LIFETIME_S = 24 * 60 * 60 };
 
 struct sandbox_options {
     const char *listen;  /* "127.0.0.1:8082"; port 0 is any */

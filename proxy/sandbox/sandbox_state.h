@@ -5,9 +5,9 @@
 #include "base/secret.h"
 #include "http/connection.h"
 #include "http/listener.h"
+#include "sandbox/accounts.h"
 #include "sandbox/calls.h"
 #include "sandbox/knobs.h"
-#include "sandbox/model.h"
 
 enum {
     SANDBOX_BODY_LIMIT_BYTES = 1024 * 1024,
@@ -16,19 +16,26 @@ enum {
 
 struct sandbox {
     struct event_base *base;
-    struct model *model;
+    struct accounts accounts;
     struct knobs knobs;
     struct calls calls;
-    struct secret *token;
-    char *noise; /* SANDBOX_NOISE_BYTES of which every file's content is made */
+    struct secret *token; /* of the first account, from the beginning */
+    char *noise;          /* SANDBOX_NOISE_BYTES of which every file's content is made */
     struct connections *api, *control;
     struct listener listener, control_listener; /* fd -1: not open */
     int64_t limit_second; /* the second that `limit_count` counts, monotonic */
     uint32_t limit_count;
 };
 
-/* Empties the model and fills it with the seed (sandbox.c). */
-void sandbox_reseed(struct sandbox *sandbox);
+/* One account with the seed's data and the first token again (sandbox.c). Fails as accounts_reset.
+ */
+MUST_USE enum result sandbox_reset(struct sandbox *sandbox);
+
+/* Fills a new account with the seed's data (sandbox.c). */
+void sandbox_seed(struct sandbox *sandbox, struct model *account);
+
+/* Makes it so for all accounts after knobs were turned (sandbox.c). */
+void sandbox_use_knobs(struct sandbox *sandbox);
 
 /* The handlers of the two ports; their server is the sandbox (serve.c, control.c). */
 extern const struct connection_handler sandbox_api_handler;

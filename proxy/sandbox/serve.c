@@ -25,7 +25,9 @@ struct exchange {
     struct connection *connection;
     struct call call;
     struct reply reply;
-    const char *message;       /* of the error that the path or the token already is; NULL: none */
+    const char *message;       /* of the error that the path already is; NULL: none */
+    struct model *account;     /* whose token it came with; the first's, where it needs none */
+    bool is_unauthorized;      /* it came with nobody's */
     const struct fault *fault; /* a copy in the arena; NULL: none */
     struct buffer body;
     struct event timer; /* runs `next` */
@@ -188,13 +190,25 @@ static int64_t latency_us(struct sandbox *sandbox, int64_t least_us, int64_t jit
 {
     if (jitter_us == 0)
         return least_us;
-    return least_us + (int64_t)(model_random(sandbox->model) % ((uint64_t)jitter_us + 1));
+    return least_us +
+           (int64_t)(model_random(sandbox->accounts.list[0]) % ((uint64_t)jitter_us + 1));
 }
 
 static void exchange_end(struct exchange *exchange)
 {
     if (!exchange_fails(exchange))
         exchange_answer(exchange);
+}
+
+/* v1 to v3 know one status for errors; bearers are refused as RFC 6750 says. */
+static void exchange_refuse_token(struct exchange *exchange)
+{
+    reply_error(&exchange->reply, "Invalid access token");
+    if (!call_has_bearer(&exchange->call))
+        return;
+    exchange->reply.status = 401;
+    reply_field(&exchange->reply, BYTES("WWW-Authenticate"),
+                BYTES("Bearer error=\"invalid_token\""));
 }
 
 /* Carries the call out. */
@@ -204,14 +218,16 @@ static void exchange_apply(struct exchange *exchange)
     const struct sandbox_knobs *numbers = &sandbox->knobs.numbers;
     struct call *call = &exchange->call;
 
-    model_set_time(sandbox->model, clock_now_us(), clock_wall_us());
-    if (exchange->message != NULL) {
+    model_set_time(exchange->account, clock_now_us(), clock_wall_us());
+    if (exchange->is_unauthorized) {
+        exchange_refuse_token(exchange);
+    } else if (exchange->message != NULL) {
         reply_error(&exchange->reply, exchange->message);
     } else if (exchange->body.failed) {
         reply_error(&exchange->reply, "Invalid data provided");
     } else {
         call_read_body(call, buffer_bytes(&exchange->body));
-        call->endpoint->handle(sandbox->model, call, &exchange->reply);
+        call->endpoint->handle(exchange->account, call, &exchange->reply);
         call_finish(call);
     }
     exchange_pause(exchange,
@@ -291,7 +307,27 @@ static struct exchange *exchange_begin(struct connection *connection, struct san
         exchange->message = endpoint_find(&exchange->call);
     else
         exchange->message = "Invalid method";
+    exchange->call.accounts = &sandbox->accounts;
     return exchange;
+}
+
+/* Whose call it is. */
+static void exchange_identify(struct exchange *exchange)
+{
+    struct accounts *accounts = &exchange->sandbox->accounts;
+    const struct call *call = &exchange->call;
+    const struct bytes text = call_token(call);
+    const struct api_token *token = accounts_token(accounts, text);
+
+    exchange->account = token == NULL ? NULL : token->account;
+    if (exchange->account == NULL && call_has_bearer(call))
+        exchange->account = accounts_of_bearer(accounts, text, clock_wall_us());
+    exchange->is_unauthorized =
+        exchange->account == NULL &&
+        (exchange->message != NULL || call->endpoint->kind != ENDPOINT_OPEN);
+    exchange->sandbox->calls.unauthorized += exchange->is_unauthorized;
+    if (exchange->account == NULL)
+        exchange->account = accounts->list[0];
 }
 
 /* Connection: a head is whole. */
@@ -311,18 +347,15 @@ static void serve_on_request(struct connection *connection, void *server)
     exchange->fault = exchange_take_fault(exchange);
     if (exchange->fault != NULL && !exchange->fault->is_applied && exchange_fails(exchange))
         return;
-    if (!secret_equal(call_token(&exchange->call), secret_bytes(sandbox->token))) {
-        sandbox->calls.unauthorized++;
-        exchange->message = "Invalid access token";
-    }
+    exchange_identify(exchange);
     connection_read_body(connection);
 }
 
 static void serve_on_body(struct connection *connection, struct bytes part)
 {
     struct exchange *exchange = connection_exchange(connection);
-    const bool is_upload =
-        exchange->message == NULL && exchange->call.endpoint->kind == ENDPOINT_UPLOAD;
+    const bool is_upload = !exchange->is_unauthorized && exchange->message == NULL &&
+                           exchange->call.endpoint->kind == ENDPOINT_UPLOAD;
 
     exchange->sandbox->calls.body_bytes += part.length;
     if (!is_upload)

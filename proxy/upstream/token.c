@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "base/memory.h"
+#include "base/percent.h"
 #include "base/secret.h"
 
 enum { TOKEN_PATH_ROOM = 4096 };
@@ -138,28 +139,12 @@ static char *heap_join(struct bytes a, struct bytes b, struct bytes c, struct by
     return text;
 }
 
-/* Percent-encodes all but unreserved characters, into memory of its own that the caller wipes. */
+/* Percent-encoded, in memory of its own that the caller wipes. */
 static struct bytes token_encode(struct bytes text)
 {
-    static const char digits[] = "0123456789ABCDEF";
     char *encoded = memory_take(text.length, 3);
-    size_t length = 0;
 
-    for (size_t i = 0; i < text.length; i++) {
-        const unsigned char byte = (unsigned char)text.data[i];
-        const bool is_plain = (byte >= '0' && byte <= '9') || (byte >= 'a' && byte <= 'z') ||
-                              (byte >= 'A' && byte <= 'Z') ||
-                              (byte != '\0' && strchr("-._~", byte) != NULL);
-
-        if (is_plain) {
-            encoded[length++] = (char)byte;
-            continue;
-        }
-        encoded[length++] = '%';
-        encoded[length++] = digits[byte >> 4];
-        encoded[length++] = digits[byte & 15];
-    }
-    return bytes_of(encoded, length);
+    return bytes_of(encoded, percent_encode(text, encoded));
 }
 
 static void inject_query(struct bytes token, const char *parameter, struct bytes url,

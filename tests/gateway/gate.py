@@ -317,6 +317,12 @@ class Sandbox(Process):
     def forget_calls(self):
         self.client.delete("/calls")
 
+    def control_post(self, path, **members):
+        """POST to the control port: "/accounts", "/apps", "/links", "/revoke"."""
+        answer = self.client.post(path, json=members)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
     def log(self):
         """The last requests: [{"method", "target", "fields": [[name, value], …]}, …], oldest first."""
         return self.client.get("/log").json()
@@ -324,7 +330,7 @@ class Sandbox(Process):
     def reset(self):
         """The data, the knobs and the counts as at the start."""
         self.knobs(latency_ms=0, latency_after_ms=0, jitter_ms=0, view_lag_ms=0, per_second=0,
-                   limit_with="429", file_bytes=1 << 20, faults=[])
+                   limit_with="429", file_bytes=1 << 20, bearer_lifetime_ms=86400000, faults=[])
         self.client.post("/reset")
         self.client.delete("/calls")
 
