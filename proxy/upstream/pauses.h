@@ -13,13 +13,14 @@
 #include <stdint.h>
 
 enum {
-    PAUSES_SCOPES = 64,                 /* templates; a new one takes the place of the oldest */
-    PAUSES_FIRST_US = 1000 * 1000,      /* the first pause where the answer does not say */
+    PAUSES_SCOPES = 64,            /* templates; one more takes the place of what is over first */
+    PAUSES_FIRST_US = 1000 * 1000, /* the first pause where the answer does not say, and the least
+                                      where it says "0": its seconds are whole */
     PAUSES_PROBE_HINT_US = 1000 * 1000, /* what callers are told while a probe is under way */
 };
 
 struct pause {
-    uint64_t scope;    /* hash of the template */
+    uint64_t scope;    /* hash of the template; in the account's pause, of its probe's */
     int64_t until_us;  /* 0: none */
     int64_t length_us; /* of the last pause that the gate chose itself; doubles */
     bool probing;      /* the pause is over, and a probe under way */
@@ -46,8 +47,13 @@ enum pause_answer pauses_ask(struct pauses *pauses, uint64_t scope, int64_t now_
 int64_t pauses_wait_us(const struct pauses *pauses, uint64_t scope, int64_t now_us);
 
 /*
- * A call's answer says that it is too much. `wait_us`: for how long, as it says; -1: it does not.
- * `was_probe`: pauses_ask said PAUSE_PROBE to it. True: the whole account is paused.
+ * A call's answer says that it is too much. `wait_us`: for how long, as it says, cut to max_us; -1:
+ * it does not. `was_probe`: pauses_ask said PAUSE_PROBE to it. True: the whole account is paused.
+ *
+ *   it says for how long        the account, for that long from now; a longer pause stays
+ *   a probe's, does not say     what it was the probe of, twice as long
+ *   another's, does not say     its template, unless that or the account is paused already, for it
+ *                               was sent before; the account too, where another template is paused
  */
 bool pauses_begin(struct pauses *pauses, uint64_t scope, int64_t wait_us, bool was_probe,
                   int64_t now_us);
