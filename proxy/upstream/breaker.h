@@ -32,12 +32,13 @@ struct breaker {
 enum breaker_answer {
     BREAKER_GO,
     BREAKER_PROBE, /* go: this call is the probe, and one of breaker_note and breaker_lost is due */
-    BREAKER_WAIT,  /* *wait_us: at least 1 */
+    BREAKER_WAIT,  /* *wait_us: at least 1; a guess while a probe is under way */
 };
 
 enum breaker_answer breaker_ask(struct breaker *breaker, int64_t now_us, int64_t *wait_us);
 
-/* A call is over. */
+/* A call is over. Of calls other than the probe only a closed breaker takes note: the others were
+ * sent before it opened. */
 void breaker_note(struct breaker *breaker, bool failed, bool was_probe, int64_t now_us);
 
 /* The probe was not sent. */
