@@ -50,19 +50,32 @@ static void days_are_shorter_and_longer_where_clocks_change(void **state)
     assert_int_equal(autumn.ends_wall_us - autumn.begins_wall_us, 25 * hour_us);
 }
 
-static void each_moment_is_in_its_day(void **state)
+/* Through some years in half-hours, zones included that go over midnight when clocks change: back
+ * (Havana, the Azores), so that midnight comes twice, and forward (Cairo), so that it never comes.
+ */
+static void each_moment_is_in_its_day_and_the_next_begins_where_it_ends(void **state)
 {
-    static const char *const names[] = {"UTC", "America/Sao_Paulo", "Asia/Kathmandu",
-                                        "Africa/Cairo", "Pacific/Apia"};
+    static const char *const names[] = {"UTC",          "America/Sao_Paulo", "Asia/Kathmandu",
+                                        "Africa/Cairo", "America/Havana",    "Atlantic/Azores",
+                                        "America/Nuuk", "Pacific/Apia",      "Asia/Gaza"};
 
     (void)state;
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-        for (int64_t wall_s = 1500000000; wall_s < 1800000000; wall_s += 1234567) {
-            const struct day day = day_in(names[i], wall_s);
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        struct day_zone *zone;
+        struct day before = {0};
+
+        assert_int_equal(day_zone_open(names[i], &zone), RESULT_OK);
+        for (int64_t wall_s = 1679616000; wall_s < 1750000000; wall_s += 1800) {
+            const struct day day = day_of(zone, wall_s * CLOCK_SECOND_US);
 
             assert_true(day.begins_wall_us <= wall_s * CLOCK_SECOND_US);
             assert_true(day.ends_wall_us > wall_s * CLOCK_SECOND_US);
+            if (before.begins_wall_us != 0 && before.begins_wall_us != day.begins_wall_us)
+                assert_int_equal(before.ends_wall_us, day.begins_wall_us);
+            before = day;
         }
+        day_zone_close(zone);
+    }
 }
 
 static void an_unknown_zone_is_missing(void **state)
@@ -80,7 +93,7 @@ int main(void)
         cmocka_unit_test(a_day_of_utc_begins_at_midnight),
         cmocka_unit_test(a_day_of_amsterdam_begins_an_hour_before_in_winter),
         cmocka_unit_test(days_are_shorter_and_longer_where_clocks_change),
-        cmocka_unit_test(each_moment_is_in_its_day),
+        cmocka_unit_test(each_moment_is_in_its_day_and_the_next_begins_where_it_ends),
         cmocka_unit_test(an_unknown_zone_is_missing),
     };
 
