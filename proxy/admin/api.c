@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "admin/metrics.h"
+#include "admin/usage.h"
 #include "base/clock.h"
 #include "base/memory.h"
 #include "cache/changed.h"
@@ -94,6 +95,46 @@ static void add_totals(struct server *server, cJSON *status)
     add_number(status, "calls_saved", totals.hits + totals.collapsed);
 }
 
+/* A client's line, but for what it was refused. */
+static void add_usage(cJSON *item, const struct usage *usage)
+{
+    add_number(item, "requests", usage->requests);
+    add_number(item, "hits", usage->hits);
+    add_number(item, "calls", usage->calls);
+    add_number(item, "saved", usage->saved);
+    add_number(item, "queued", usage->queued);
+    add_number(item, "queue_us", usage->queue_us);
+}
+
+/* All clients that asked for anything, nobody ("") being who was not identified. */
+static void add_clients(struct server *server, cJSON *status)
+{
+    cJSON *list = cJSON_AddArrayToObject(status, "clients");
+    struct usage_table table;
+    const char *name;
+    size_t next = 0;
+
+    usage_read(server, &table);
+    for (uint32_t slot = 0; (name = client_slots_name(server_gate(server)->slots, slot)) != NULL;
+         slot++) {
+        struct usage usage = {0};
+        uint64_t refused = 0;
+
+        for (; next < table.count && table.lines[next].slot == slot; next++)
+            usage_add(&usage, &table.lines[next].usage);
+        for (unsigned refusal = REFUSAL_NONE + 1; refusal < REFUSALS; refusal++)
+            refused += usage_refusals(server, slot, (enum refusal)refusal);
+        if (usage.requests == 0 && refused == 0)
+            continue;
+        cJSON *item = cJSON_CreateObject();
+        add_text(item, "name", name);
+        add_usage(item, &usage);
+        add_number(item, "refused", refused);
+        (void)cJSON_AddItemToArray(list, item);
+    }
+    usage_finish(&table);
+}
+
 static void add_listeners(struct server *server, cJSON *status)
 {
     cJSON *list = cJSON_AddArrayToObject(status, "listen");
@@ -112,9 +153,10 @@ void api_write_status(struct server *server, struct buffer *text)
                (uint64_t)((clock_wall_us() - server_started_wall_us(server)) / CLOCK_SECOND_US));
     add_flag(status, "draining", server_is_draining(server));
     add_number(status, "workers", server_worker_count(server));
-    add_number(status, "clients", server_settings(server)->configuration->client_count);
+    add_number(status, "configured_clients", server_settings(server)->configuration->client_count);
     add_listeners(server, status);
     add_totals(server, status);
+    add_clients(server, status);
     add_upstreams(server, status);
     add_cache(server, status);
     add_audit(server, status);

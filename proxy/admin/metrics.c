@@ -1,7 +1,7 @@
 /* Sums over workers, read while they count. */
 #include "admin/metrics.h"
 
-#include "http/json.h"
+#include "admin/usage.h"
 
 static uint64_t read_counter(const struct counter *counter)
 {
@@ -61,12 +61,23 @@ static void write_seconds(struct buffer *text, const char *name, const char *hel
     buffer_format(text, "%s %.6f\n", name, (double)us / 1e6);
 }
 
-/* A label's value: client names are the operator's, and still escaped (JSON's escapes are those of
- * the format). */
-static void write_client(struct buffer *text, const char *name)
+/* name="value": of values that others choose, with the three escapes that the format has. */
+static void write_label(struct buffer *text, const char *name, struct bytes value)
 {
-    buffer_format(text, "postern_requests_total{client=\"");
-    json_escape(text, bytes_of_string(name));
+    buffer_format(text, "%s=\"", name);
+    for (size_t i = 0; i < value.length; i++) {
+        const char byte = value.data[i];
+
+        if (byte == '\\' || byte == '"')
+            buffer_add_byte(text, '\\');
+        buffer_add(text, byte == '\n' ? BYTES("\\n") : bytes_slice(bytes_from(value, i), 0, 1));
+    }
+    buffer_add_byte(text, '"');
+}
+
+static struct bytes name_of_slot(struct server *server, uint32_t slot)
+{
+    return bytes_of_string(client_slots_name(server_gate(server)->slots, slot));
 }
 
 static void write_requests_of(struct server *server, struct buffer *text, uint32_t slot,
@@ -79,8 +90,9 @@ static void write_requests_of(struct server *server, struct buffer *text, uint32
 
                 if (count == 0)
                     continue;
-                write_client(text, name);
-                buffer_format(text, "\",method=\"%s\",status=\"%zuxx\",cache=\"%s\"} %llu\n",
+                buffer_format(text, "postern_requests_total{");
+                write_label(text, "client", bytes_of_string(name));
+                buffer_format(text, ",method=\"%s\",status=\"%zuxx\",cache=\"%s\"} %llu\n",
                               http_method_name((enum http_method)method), class,
                               outcome_name((enum outcome)outcome), (unsigned long long)count);
             }
@@ -97,6 +109,81 @@ static void write_requests(struct server *server, struct buffer *text)
          slot++)
         if (slot_is_used(server, slot))
             write_requests_of(server, text, slot, name);
+}
+
+/* --- by client and path template --- */
+
+enum usage_unit { USAGE_COUNT, USAGE_SECONDS };
+
+static const struct {
+    const char *name, *help;
+    size_t offset; /* in struct usage */
+    enum usage_unit unit;
+} usage_metrics[] = {
+    {"postern_client_requests_total", "Requests by client and path template.",
+     offsetof(struct usage, requests), USAGE_COUNT},
+    {"postern_client_hits_total", "Of these, answered from the cache.",
+     offsetof(struct usage, hits), USAGE_COUNT},
+    {"postern_client_upstream_calls_total", "Calls to upstreams that they cost.",
+     offsetof(struct usage, calls), USAGE_COUNT},
+    {"postern_client_calls_saved_total", "Of these, answered without a call of their own.",
+     offsetof(struct usage, saved), USAGE_COUNT},
+    {"postern_client_queued_total", "Of these, those whose call waited for its turn.",
+     offsetof(struct usage, queued), USAGE_COUNT},
+    {"postern_client_queue_seconds_total", "How long these waited.",
+     offsetof(struct usage, queue_us), USAGE_SECONDS},
+};
+
+static void write_usage_line(struct server *server, struct buffer *text, size_t metric,
+                             const struct usage_line *line)
+{
+    const uint64_t value = *(const uint64_t *)(const void *)((const char *)&line->usage +
+                                                             usage_metrics[metric].offset);
+    struct scope scope;
+
+    if (value == 0 || !scopes_read(server_gate(server)->scopes, line->scope, &scope))
+        return;
+    buffer_format(text, "%s{", usage_metrics[metric].name);
+    write_label(text, "client", name_of_slot(server, line->slot));
+    buffer_add_byte(text, ',');
+    write_label(text, "path", scope.text);
+    if (usage_metrics[metric].unit == USAGE_SECONDS)
+        buffer_format(text, "} %.6f\n", (double)value / 1e6);
+    else
+        buffer_format(text, "} %llu\n", (unsigned long long)value);
+}
+
+static void write_usage(struct server *server, struct buffer *text)
+{
+    struct usage_table table;
+
+    usage_read(server, &table);
+    for (size_t metric = 0; metric < ARRAY_LENGTH(usage_metrics); metric++) {
+        write_head(text, usage_metrics[metric].name, "counter", usage_metrics[metric].help);
+        for (size_t i = 0; i < table.count; i++)
+            write_usage_line(server, text, metric, &table.lines[i]);
+    }
+    usage_finish(&table);
+}
+
+static void write_refusals(struct server *server, struct buffer *text)
+{
+    const char *name;
+
+    write_head(text, "postern_refusals_total", "counter",
+               "Requests that the gate refused, by client and reason.");
+    for (uint32_t slot = 0; (name = client_slots_name(server_gate(server)->slots, slot)) != NULL;
+         slot++)
+        for (unsigned refusal = REFUSAL_NONE + 1; refusal < REFUSALS; refusal++) {
+            const uint64_t count = usage_refusals(server, slot, (enum refusal)refusal);
+
+            if (count == 0)
+                continue;
+            buffer_format(text, "postern_refusals_total{");
+            write_label(text, "client", bytes_of_string(name));
+            buffer_format(text, ",reason=\"%s\"} %llu\n", refusal_name((enum refusal)refusal),
+                          (unsigned long long)count);
+        }
 }
 
 static void write_latency(struct server *server, struct buffer *text)
@@ -205,9 +292,9 @@ static void write_cache(struct server *server, struct buffer *text)
 
 static void write_rule(struct buffer *text, const char *name, const char *rule, uint64_t count)
 {
-    buffer_format(text, "%s{rule=\"", name);
-    json_escape(text, bytes_of_string(rule));
-    buffer_format(text, "\"} %llu\n", (unsigned long long)count);
+    buffer_format(text, "%s{", name);
+    write_label(text, "rule", bytes_of_string(rule));
+    buffer_format(text, "} %llu\n", (unsigned long long)count);
 }
 
 static void write_rules(struct server *server, struct buffer *text)
@@ -271,6 +358,8 @@ static void write_budgets(struct server *server, struct buffer *text)
 void metrics_write(struct server *server, struct buffer *text)
 {
     write_requests(server, text);
+    write_usage(server, text);
+    write_refusals(server, text);
     write_latency(server, text);
     write_upstream(server, text);
     write_budgets(server, text);

@@ -54,7 +54,7 @@ static void say_status(const cJSON *status)
 
     (void)printf(
         "postern %s, up %.0f s, %.0f workers, %.0f clients%s\n", version == NULL ? "?" : version,
-        number(status, "uptime_s"), number(status, "workers"), number(status, "clients"),
+        number(status, "uptime_s"), number(status, "workers"), number(status, "configured_clients"),
         cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(status, "draining")) ? ", draining" : "");
     (void)printf("requests %.0f, upstream calls %.0f, calls saved %.0f\n",
                  number(status, "requests"), number(status, "upstream_calls"),

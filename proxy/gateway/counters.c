@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/memory.h"
+#include "gateway/scope.h"
 
 const char *outcome_name(enum outcome outcome)
 {
@@ -35,6 +36,53 @@ const char *refusal_name(enum refusal refusal)
     return names[refusal];
 }
 
+/* --- pairs --- */
+
+enum { PAIR_SCOPE_BITS = 9 };
+
+static_assert(SCOPES_LIMIT == 1 << PAIR_SCOPE_BITS, "a key has room for a scope");
+static_assert((PAIRS_PLACES & (PAIRS_PLACES - 1)) == 0, "places are cut by a mask");
+
+static uint32_t first_place(uint32_t key)
+{
+    enum { SPREAD = 0x9e3779b1, KEPT_BITS = 13 }; /* 2^32 divided by the golden ratio */
+
+    static_assert(PAIRS_PLACES == 1 << KEPT_BITS, "the highest bits of a product are its best");
+    return key * (uint32_t)SPREAD >> (32 - KEPT_BITS);
+}
+
+uint32_t pairs_place(struct pairs *pairs, uint32_t slot, uint32_t scope)
+{
+    const uint32_t key = slot << PAIR_SCOPE_BITS | scope; /* a scope other than 0: so is the key */
+    uint32_t place = first_place(key);
+
+    assert(scope < SCOPES_LIMIT);
+    if (scope == SCOPE_OTHER)
+        return PAIRS_NONE;
+    for (;;) {
+        uint32_t found = atomic_load_explicit(&pairs->keys[place], memory_order_relaxed);
+
+        if (found == 0 && atomic_load_explicit(&pairs->count, memory_order_relaxed) >= PAIRS_LIMIT)
+            return PAIRS_NONE;
+        if (found == 0 && atomic_compare_exchange_strong(&pairs->keys[place], &found, key)) {
+            (void)atomic_fetch_add(&pairs->count, 1); /* threads that race give a few more */
+            return place;
+        }
+        if (found == key)
+            return place;
+        place = (place + 1) & (PAIRS_PLACES - 1);
+    }
+}
+
+bool pairs_read(const struct pairs *pairs, uint32_t place, uint32_t *slot, uint32_t *scope)
+{
+    const uint32_t key = atomic_load_explicit(&pairs->keys[place], memory_order_relaxed);
+
+    *slot = key >> PAIR_SCOPE_BITS;
+    *scope = key & (SCOPES_LIMIT - 1);
+    return key != 0;
+}
+
 void counters_finish(struct counters *counters)
 {
     for (size_t i = 0; i < COUNTERS_CLIENTS; i++)
@@ -63,13 +111,32 @@ static size_t bucket_of(int64_t us)
     return bucket;
 }
 
+static void pair_count(struct pair_counters *pair, const struct counted *counted)
+{
+    counter_add(&pair->requests, 1);
+    if (counted->outcome == OUTCOME_HIT)
+        counter_add(&pair->hits, 1);
+    if (counted->outcome == OUTCOME_HIT || counted->outcome == OUTCOME_COLLAPSED)
+        counter_add(&pair->saved, 1);
+    if (counted->calls > 0)
+        counter_add(&pair->calls, counted->calls);
+    if (counted->queue_us > 0) {
+        counter_add(&pair->queued, 1);
+        counter_add(&pair->queue_us, (uint64_t)counted->queue_us);
+    }
+}
+
 void counters_add_request(struct counters *counters, const struct counted *counted)
 {
     const unsigned class = counted->status / 100 < COUNTERS_CLASSES ? counted->status / 100 : 0;
     const uint32_t slot = counted->slot < COUNTERS_CLIENTS ? counted->slot : COUNTERS_CLIENTS - 1;
     struct client_counters *client = counters_of_client(counters, slot);
+    const uint32_t place = pairs_place(counters->pairs, slot, counted->scope);
 
     counter_add(&client->requests[counted->method][class][counted->outcome], 1);
+    if (counted->refusal != REFUSAL_NONE)
+        counter_add(&client->refusals[counted->refusal], 1);
+    pair_count(place == PAIRS_NONE ? &client->other : &counters->by_pair[place], counted);
     counter_add(&counters->latency[bucket_of(counted->total_us)], 1);
     counter_add(&counters->latency_us, (uint64_t)counted->total_us);
     counter_add(&counters->latency_count, 1);
@@ -82,4 +149,10 @@ void counters_add_widened(struct counters *counters, unsigned widened)
     for (unsigned why = 0; why < WIDENINGS; why++)
         if ((widened >> why & 1) != 0)
             counter_add(&counters->widened[why], 1);
+}
+
+void counters_add_malformed(struct counters *counters)
+{
+    counter_add(&counters->refused_connections, 1);
+    counter_add(&counters_of_client(counters, 0)->refusals[REFUSAL_FORM], 1);
 }

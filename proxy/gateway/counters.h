@@ -6,6 +6,7 @@
 #define POSTERN_GATEWAY_COUNTERS_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "cache/widening.h"
@@ -52,11 +53,47 @@ struct counter {
     _Atomic uint64_t value;
 };
 
+/*
+ * Which place belongs to a client and a path template (gateway/scope.h): the process's, so that all
+ * workers count a pair alike. Places are given for good, by whichever thread sees a pair first;
+ * when PAIRS_LIMIT are given, what is new is counted as its client's "other".
+ */
+enum {
+    PAIRS_LIMIT = 4096,
+    PAIRS_PLACES = 2 * PAIRS_LIMIT, /* half of them stay free, so that looking is short */
+    PAIRS_NONE = PAIRS_PLACES,
+};
+
+struct pairs {
+    _Atomic uint32_t keys[PAIRS_PLACES]; /* 0: free */
+    _Atomic uint32_t count;
+};
+
+/* The pair's place, given now if there is one left; PAIRS_NONE: there is not, or the scope is
+ * SCOPE_OTHER. Any thread. */
+uint32_t pairs_place(struct pairs *pairs, uint32_t slot, uint32_t scope);
+
+/* Whose a place is. False: nobody's. Any thread. */
+bool pairs_read(const struct pairs *pairs, uint32_t place, uint32_t *slot, uint32_t *scope);
+
+/* Of a client and a path template. */
+struct pair_counters {
+    struct counter requests, hits;
+    struct counter calls;    /* sent to the upstream */
+    struct counter saved;    /* requests that were answered without one of their own */
+    struct counter queued;   /* requests whose call waited … */
+    struct counter queue_us; /* … and for how long */
+};
+
 struct client_counters {
     struct counter requests[METHOD_COUNT][COUNTERS_CLASSES][OUTCOME_COUNT];
+    struct counter refusals[REFUSALS];
+    struct pair_counters other; /* what has no place */
 };
 
 struct counters {
+    struct pairs *pairs; /* borrowed */
+    struct pair_counters by_pair[PAIRS_PLACES];
     struct client_counters
         *_Atomic clients[COUNTERS_CLIENTS]; /* made at a client's first request */
     struct counter latency[COUNTERS_BUCKETS];
@@ -84,6 +121,7 @@ void counters_finish(struct counters *counters);
 /* One answered request of the client in `slot`. */
 struct counted {
     uint32_t slot;
+    uint32_t scope; /* struct scope's id */
     enum http_method method;
     unsigned status;
     enum outcome outcome;
@@ -94,5 +132,8 @@ struct counted {
     uint64_t in_bytes, out_bytes;
 };
 void counters_add_request(struct counters *counters, const struct counted *counted);
+
+/* One that was refused before it was a request. */
+void counters_add_malformed(struct counters *counters);
 
 #endif

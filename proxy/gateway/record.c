@@ -56,6 +56,7 @@ static struct counted counted_of(const struct exchange *exchange, const struct a
 {
     return (struct counted){
         .slot = exchange->client_slot,
+        .scope = exchange->scope.id,
         .method = exchange->request->method,
         .status = record->status,
         .outcome = exchange->outcome,
@@ -177,7 +178,7 @@ void record_refused(struct worker *worker, struct connection *connection, struct
         .in_bytes = connection_bytes_in(connection),
     };
 
-    counter_add(&worker->counters.refused_connections, 1);
+    counters_add_malformed(&worker->counters);
     if (record_write(worker, &record) != NULL)
         worker_watch_ring(worker);
 }

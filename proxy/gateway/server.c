@@ -423,6 +423,7 @@ enum result server_open(const struct server_options *options, struct server **op
     server->gate.slots = client_slots_create();
     server->gate.tally = tally_create();
     server->gate.scopes = scopes_create();
+    server->gate.pairs = memory_take(1, sizeof(*server->gate.pairs));
     server->base = event_base_new();
     if (server->base == NULL || mailbox_open(server->base, &server->mailbox) != RESULT_OK)
         memory_exhausted();
@@ -510,6 +511,7 @@ void server_close(struct server *server)
     client_slots_destroy(server->gate.slots);
     tally_destroy(server->gate.tally);
     scopes_destroy(server->gate.scopes);
+    free(server->gate.pairs);
     token_release(server->token);
     configuration_release(server->configuration);
     event_free_if(server->on_term);

@@ -57,6 +57,7 @@ enum result worker_create(struct gate *gate, uint32_t index, struct settings *se
     unsigned char random[8];
 
     worker->gate = gate;
+    worker->counters.pairs = gate->pairs;
     worker->index = index;
     worker->settings = settings_acquire(settings);
     TAILQ_INIT(&worker->deferred);

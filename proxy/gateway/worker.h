@@ -24,6 +24,7 @@ struct gate {
     struct client_slots *slots;
     struct tally *tally;
     struct scopes *scopes;
+    struct pairs *pairs;
     _Atomic uint64_t generation; /* of the settings that workers have, or are about to get */
     _Atomic uint32_t unswitched; /* letters with new settings that have not come */
 };
