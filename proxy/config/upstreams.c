@@ -5,6 +5,7 @@
 #include <assert.h>
 
 #include "base/clock.h"
+#include "base/day.h"
 #include "config/address.h"
 #include "config/blocks.h"
 #include "http/message.h"
@@ -98,6 +99,24 @@ static void upstream_match(struct reader *reader, const cJSON *item, const struc
     upstream->has_match = true;
 }
 
+static void budget_time_zone(struct reader *reader, const cJSON *item, const struct member *member,
+                             void *into)
+{
+    struct budget_limits *limits = into;
+    const char *name = reader_string(reader, item, "a time zone such as \"Europe/Amsterdam\"");
+    struct day_zone *zone = NULL;
+
+    (void)member;
+    if (name == NULL)
+        return;
+    limits->time_zone = name;
+    if (day_zone_open(name, &zone) != RESULT_OK)
+        reader_fault(reader, item,
+                     "the time zone database has none of this name: \"UTC\", or a name such as "
+                     "\"Europe/Amsterdam\" and the package tzdata");
+    day_zone_close(zone);
+}
+
 static void upstream_budget(struct reader *reader, const cJSON *item, const struct member *member,
                             void *into)
 {
@@ -122,9 +141,7 @@ static void upstream_budget(struct reader *reader, const cJSON *item, const stru
          .read = reader_real,
          .offset = offsetof(struct budget_limits, write_share),
          .maximum = 1},
-        {.name = "time_zone",
-         .read = reader_text,
-         .offset = offsetof(struct budget_limits, time_zone)},
+        {.name = "time_zone", .read = budget_time_zone},
     };
     struct upstream_config *upstream = into;
     struct budget_limits *limits = &upstream->limits;

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/ledger.h"
 #include "base/memory.h"
 #include "config/read.h"
 #include "gateway/data_dir.h"
@@ -160,6 +161,8 @@ static enum result server_open_stores(struct server *server, struct error *error
             configuration->data_dir);
     if (result == RESULT_OK && server->data_dir.was_dirty)
         result = data_dir_cleaned(&server->data_dir, error);
+    if (result == RESULT_OK)
+        result = ledger_open(configuration->data_dir, &server->gate.ledger, error);
     if (result == RESULT_OK && configuration->audit)
         result = audit_open(&audit, &server->gate.audit, error);
     return result;
@@ -507,6 +510,7 @@ void server_close(struct server *server)
     for (size_t i = 0; i < server->listener_count; i++)
         listener_close(&server->listeners[i]);
     free(server->listeners);
+    ledger_close(server->gate.ledger); /* behind all that note in it */
     data_dir_close(&server->data_dir);
     client_slots_destroy(server->gate.slots);
     tally_destroy(server->gate.tally);

@@ -277,6 +277,20 @@ static void what_does_nothing_yet_is_a_warning(void **state)
         reading(UPSTREAM("\"budget\": {\"per_second\": 0, \"burst\": 0, \"write_share\": 0.1}")));
 }
 
+static void a_budget_s_day_is_one_of_a_time_zone(void **state)
+{
+    struct configuration *read =
+        reading(UPSTREAM("\"budget\": {\"time_zone\": \"Europe/Amsterdam\"}"));
+
+    (void)state;
+    assert_string_equal(read->upstreams[0].limits.time_zone, "Europe/Amsterdam");
+    configuration_release(read);
+    assert_fault(UPSTREAM("\"budget\": {\"time_zone\": \"Europe/Ede\"}"), 2,
+                 "/upstreams/u/budget/time_zone", "tzdata");
+    assert_fault(UPSTREAM("\"budget\": {\"time_zone\": 1}"), 2, "/upstreams/u/budget/time_zone",
+                 "string");
+}
+
 static void clients_are_read(void **state)
 {
     struct configuration *read = reading(
@@ -503,6 +517,7 @@ int main(void)
         cmocka_unit_test(upstreams_are_told_apart_by_their_match),
         cmocka_unit_test(matches_that_cannot_be_are_faults),
         cmocka_unit_test(what_does_nothing_yet_is_a_warning),
+        cmocka_unit_test(a_budget_s_day_is_one_of_a_time_zone),
         cmocka_unit_test(clients_are_read),
         cmocka_unit_test(a_client_without_more_may_everything),
         cmocka_unit_test(what_a_client_may_and_how_much_is_read),
