@@ -1,6 +1,10 @@
 /*
  * What clients have used up: requests a second (base/pace.h) and a day, by the client's name, over
- * reloads and restarts. Any thread; a request costs a few atomics.
+ * reloads; the day's also over restarts. A client keeps what it has used while its limits change.
+ *
+ * One day for all: that of one time zone. Main tells the days ahead (quotas_note), so that no
+ * request reckons with time zones. Any thread for what takes a struct quota; a request costs a few
+ * atomics.
  */
 #ifndef POSTERN_ACCESS_QUOTAS_H
 #define POSTERN_ACCESS_QUOTAS_H
@@ -13,37 +17,52 @@
 struct quotas; /* main's: all clients' */
 struct quota;  /* one client's; lives as long as the quotas */
 
-/* Continues what the ledger (borrowed; NULL: none) says of today. A day is one of the zone's. */
-struct quotas *quotas_create(struct ledger *ledger, const struct day_zone *zone);
-void quotas_destroy(struct quotas *quotas); /* notes all; NULL is fine */
+/*
+ * Continues what the ledger (borrowed; NULL: nothing is kept) says of the zone's day at `wall_us`.
+ * The zone is taken over.
+ */
+struct quotas *quotas_create(struct ledger *ledger, struct day_zone *zone, int64_t wall_us);
 
-/* The client's, made at its first mention. */
+/* Without noting anything. NULL is fine. */
+void quotas_destroy(struct quotas *quotas);
+
+/* Main: days are another zone's from now on, which is taken over. Where its day began at another
+ * moment, what was used today is forgotten. */
+void quotas_set_zone(struct quotas *quotas, struct day_zone *zone, int64_t wall_us);
+
+/*
+ * Main, each second and at the end: tells the days around `wall_us` and notes what has changed in
+ * the ledger. Anything but RESULT_OK: nothing was noted; the next one does.
+ */
+MUST_USE enum result quotas_note(struct quotas *quotas, int64_t wall_us);
+
+/* Main: the client's, made at its first mention, then without limits. */
 struct quota *quotas_of(struct quotas *quotas, const char *name);
 
-/* Main, now and then: notes what has changed since in the ledger. */
-void quotas_note(struct quotas *quotas);
+/* Main: the client's limits from now on. */
+void quota_set(struct quota *quota, const struct quota_config *limit, int64_t now_us);
 
 enum quota_answer {
     QUOTA_FINE,
     QUOTA_SECOND, /* over the rate */
-    QUOTA_DAY,    /* over the day's */
+    QUOTA_DAY,    /* all of the day's are used */
 };
 
-/* Takes one request. *wait_us: of a refusal, when one would be allowed again (at least 1). */
-enum quota_answer quota_take(struct quota *quota, const struct quota_config *limit, int64_t now_us,
-                             int64_t wall_us, int64_t *wait_us);
+/* Takes one request. *wait_us: of a refusal, when one would be allowed again (at least 1). What is
+ * refused costs nothing. */
+enum quota_answer quota_take(struct quota *quota, int64_t now_us, int64_t wall_us,
+                             int64_t *wait_us);
 
-/* What an answered request was, for the client's own view: counts it. */
+/* Counts an answered request, for the client's own view. */
 void quota_count(struct quota *quota, bool was_hit, uint64_t upstream_calls, int64_t wall_us);
 
 /* What is left, for fields and the client's own view. */
 struct quota_view {
     uint64_t second_left, day_left; /* UINT64_MAX: no limit */
-    int64_t second_full_us;         /* until all of the burst is there */
+    int64_t second_full_us;         /* until all of the burst is there; 0: it is, or no limit */
     int64_t day_ends_wall_us;
-    uint64_t requests_today, hits_today, calls_today;
+    uint64_t requests_today, hits_today, calls_today; /* as quota_count counted them */
 };
-void quota_view(struct quota *quota, const struct quota_config *limit, int64_t now_us,
-                int64_t wall_us, struct quota_view *view);
+void quota_view(struct quota *quota, int64_t now_us, int64_t wall_us, struct quota_view *view);
 
 #endif
