@@ -16,6 +16,7 @@ static const char usage[] =
     "  explain     how the gate sees a request\n"
     "  client      adds, lists, disables, rotates and removes clients\n"
     "  identity    asks the API whose token this is\n"
+    "  login       gets a token from the API by OAuth\n"
     "  status      what a running gate does\n"
     "  purge       makes a running gate forget stored answers\n"
     "  why         what a running gate knows of a URL\n"
@@ -30,6 +31,7 @@ static const struct {
     {"run", cli_run},         {"sandbox", cli_sandbox}, {"check", cli_check},
     {"explain", cli_explain}, {"client", cli_client},   {"identity", cli_identity},
     {"status", cli_status},   {"purge", cli_purge},     {"why", cli_why},
+    {"login", cli_login},
 };
 
 int main(int argc, char **argv)

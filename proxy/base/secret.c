@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -130,6 +131,75 @@ enum result secret_read_file(const char *path, bool insecure, struct secret **se
         result = secret_read_fd(fd, path, room, secret, error);
     secret_destroy(room);
     (void)close(fd); /* only read from */
+    return result;
+}
+
+static enum result write_all(int fd, struct bytes bytes)
+{
+    while (bytes.length > 0) {
+        const ssize_t written = write(fd, bytes.data, bytes.length);
+
+        if (written == -1 && errno == EINTR)
+            continue;
+        if (written == -1)
+            return RESULT_SYSTEM;
+        bytes = bytes_from(bytes, (size_t)written);
+    }
+    return RESULT_OK;
+}
+
+/* What is in the directory is there after a power cut, too. */
+static enum result sync_directory_of(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    char directory[PATH_MAX] = ".";
+
+    if (slash != NULL && slash - path < PATH_MAX)
+        (void)snprintf(directory, sizeof(directory), "%.*s", (int)(slash - path) + 1, path);
+    const int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd == -1)
+        return RESULT_SYSTEM;
+    const enum result result = fsync(fd) == -1 ? RESULT_SYSTEM : RESULT_OK;
+    (void)close(fd); /* only read from */
+    return result;
+}
+
+/* Fills the new file at `fd` (mode 0600, by mkstemp) and puts it in the old one's place. */
+static enum result replace_file(int fd, const char *path, const char *fresh, struct bytes content)
+{
+    struct stat old, new;
+
+    if (fstat(fd, &new) == -1)
+        return RESULT_SYSTEM;
+    if (stat(path, &old) == 0 && (old.st_uid != new.st_uid || old.st_gid != new.st_gid) &&
+        fchown(fd, old.st_uid, old.st_gid) == -1)
+        return RESULT_SYSTEM;
+    if (write_all(fd, content) != RESULT_OK || write_all(fd, BYTES("\n")) != RESULT_OK ||
+        fsync(fd) == -1 || rename(fresh, path) == -1)
+        return RESULT_SYSTEM;
+    return sync_directory_of(path);
+}
+
+enum result secret_write_file(const char *path, struct bytes content, struct error *error)
+{
+    char real[PATH_MAX], fresh[PATH_MAX + 8];
+
+    if (realpath(path, real) == NULL) { /* it is not there yet, or its directory is not */
+        if (errno != ENOENT || strlen(path) >= sizeof(real))
+            return error_set(error, RESULT_SYSTEM, "cannot write %s: %s", path, strerror(errno));
+        memcpy(real, path, strlen(path) + 1);
+    }
+    (void)snprintf(fresh, sizeof(fresh), "%s.XXXXXX", real);
+    const int fd = mkostemp(fresh, O_CLOEXEC);
+    if (fd == -1)
+        return error_set(error, RESULT_SYSTEM, "cannot write a file beside %s: %s", path,
+                         strerror(errno));
+    const enum result result = replace_file(fd, real, fresh, content);
+    if (result != RESULT_OK) {
+        (void)error_set(error, result, "cannot write %s: %s", path, strerror(errno));
+        (void)unlink(fresh); /* it may be the real one by now */
+    }
+    (void)close(fd); /* synced */
     return result;
 }
 

@@ -25,6 +25,13 @@ MUST_USE enum result secret_create(struct bytes content, struct secret **secret)
 MUST_USE enum result secret_read_file(const char *path, bool insecure, struct secret **secret,
                                       struct error *error);
 
+/*
+ * Writes a secret and a line end into a file that only its owner may read: whoever reads it sees
+ * the old content or the new, whatever happens meanwhile. An existing file keeps its owner; a
+ * symbolic link is followed. On an error nothing is changed.
+ */
+MUST_USE enum result secret_write_file(const char *path, struct bytes content, struct error *error);
+
 /* Wipes and frees. NULL is fine. */
 void secret_destroy(struct secret *secret);
 

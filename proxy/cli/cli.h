@@ -26,6 +26,9 @@ int cli_explain(int argc, char **argv);
 /* postern identity [UPSTREAM]: what the API says whose token this is. */
 int cli_identity(int argc, char **argv);
 
+/* postern login UPSTREAM: gets a token by OAuth and puts it into the token's file. */
+int cli_login(int argc, char **argv);
+
 /* postern status, purge, why URL: talk to a running gate through its admin address. */
 int cli_status(int argc, char **argv);
 int cli_why(int argc, char **argv);

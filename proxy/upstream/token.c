@@ -108,6 +108,11 @@ enum result token_create(struct bytes text, struct token **token, struct error *
     return token_wrap(secret, "this process", token, error);
 }
 
+enum result token_save(const struct token *token, const char *path, struct error *error)
+{
+    return secret_write_file(path, secret_bytes(token->text), error);
+}
+
 struct token *token_acquire(struct token *token)
 {
     if (token != NULL)

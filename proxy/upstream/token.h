@@ -25,6 +25,9 @@ MUST_USE enum result token_load(const struct token_source *source, struct token 
 /* A token from text: the sandbox's own. */
 MUST_USE enum result token_create(struct bytes text, struct token **token, struct error *error);
 
+/* Puts the token into a file, as secret_write_file does. */
+MUST_USE enum result token_save(const struct token *token, const char *path, struct error *error);
+
 struct token *token_acquire(struct token *token);
 void token_release(struct token *token); /* NULL is fine */
 

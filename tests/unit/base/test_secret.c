@@ -175,6 +175,58 @@ static void wiped_memory_is_zero_and_random_memory_is_not(void **state)
     assert_memory_equal(one, zeros, sizeof(one));
 }
 
+static void assert_content(const char *path, const char *wanted)
+{
+    char content[64] = "";
+    const int fd = open(path, O_RDONLY);
+
+    assert_true(fd >= 0);
+    assert_true(read(fd, content, sizeof(content) - 1) >= 0);
+    assert_int_equal(close(fd), 0);
+    assert_string_equal(content, wanted);
+}
+
+static void a_written_file_replaces_the_old_one_and_is_its_owners_alone(void **state)
+{
+    char path[32], link_path[40];
+    struct stat status;
+    struct error error = {0};
+
+    (void)state;
+    write_file(path, BYTES("old\n"), 0644);
+    const int old = open(path, O_RDONLY);
+    (void)snprintf(link_path, sizeof(link_path), "%s.link", path);
+    assert_int_equal(symlink(path, link_path), 0);
+    assert_int_equal(secret_write_file(link_path, BYTES("new"), &error), RESULT_OK);
+    assert_content(path, "new\n");
+    assert_int_equal(lstat(path, &status), 0);
+    assert_true(S_ISREG(status.st_mode));
+    assert_int_equal(status.st_mode & 0777, 0600);
+    assert_int_equal(lstat(link_path, &status), 0);
+    assert_true(S_ISLNK(status.st_mode));
+    char content[8] = "";
+    assert_int_equal(read(old, content, sizeof(content)), 4); /* who had it open reads the old */
+    assert_string_equal(content, "old\n");
+    assert_int_equal(close(old), 0);
+    assert_int_equal(unlink(link_path), 0);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(secret_write_file(path, BYTES("first"), &error), RESULT_OK);
+    assert_content(path, "first\n");
+    assert_int_equal(unlink(path), 0);
+}
+
+static void a_file_that_cannot_be_written_is_an_error_that_names_it(void **state)
+{
+    struct error error = {0};
+
+    (void)state;
+    assert_int_equal(secret_write_file("/tmp/postern-no-such/token", BYTES("s3cret"), &error),
+                     RESULT_SYSTEM);
+    assert_non_null(strstr(error.text, "/tmp/postern-no-such/token"));
+    assert_null(strstr(error.text, "s3cret"));
+    assert_int_equal(secret_write_file("/dev/null/token", BYTES("s3cret"), &error), RESULT_SYSTEM);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -185,6 +237,8 @@ int main(void)
         cmocka_unit_test(a_file_open_to_others_is_refused_unless_allowed),
         cmocka_unit_test(what_holds_no_secret_is_an_error_that_names_it),
         cmocka_unit_test(a_file_that_is_too_large_is_refused),
+        cmocka_unit_test(a_written_file_replaces_the_old_one_and_is_its_owners_alone),
+        cmocka_unit_test(a_file_that_cannot_be_written_is_an_error_that_names_it),
         cmocka_unit_test(comparing_looks_at_every_byte),
         cmocka_unit_test(wiped_memory_is_zero_and_random_memory_is_not),
     };
