@@ -36,17 +36,17 @@ static void add_upstreams(struct server *server, cJSON *status)
         const struct settings_upstream *upstream = &settings->upstreams[i];
         const struct account *account = settings_account(upstream);
         cJSON *item = cJSON_CreateObject();
-        uint32_t under_way, queued;
+        struct budget_status budget;
 
-        budget_read(upstream->upstream.budget, &under_way, &queued);
+        budget_read(upstream->upstream.budget, &budget);
         add_text(item, "name", upstream->upstream.config->name);
         add_text(item, "url", upstream->upstream.config->url);
         if (account != NULL)
             add_text(item, "account", account->name);
         else
             (void)cJSON_AddNullToObject(item, "account");
-        add_number(item, "under_way", under_way);
-        add_number(item, "queued", queued);
+        add_number(item, "under_way", budget.under_way);
+        add_number(item, "queued", budget.queued);
         (void)cJSON_AddItemToArray(list, item);
     }
 }

@@ -347,11 +347,11 @@ static void write_budgets(struct server *server, struct buffer *text)
 
     write_head(text, "postern_upstream_under_way", "gauge", "Calls under way, by upstream.");
     for (size_t i = 0; i < settings->configuration->upstream_count; i++) {
-        uint32_t under_way, queued;
+        struct budget_status budget;
 
-        budget_read(settings->upstreams[i].upstream.budget, &under_way, &queued);
+        budget_read(settings->upstreams[i].upstream.budget, &budget);
         buffer_format(text, "postern_upstream_under_way{upstream=\"%s\"} %u\n",
-                      settings->configuration->upstreams[i].name, under_way);
+                      settings->configuration->upstreams[i].name, budget.under_way);
     }
 }
 

@@ -17,9 +17,15 @@ enum {
     FLIGHT_ARENA_BYTES = 4096,
 };
 
+/* To the leader; both are members of the flight, which is there until they have come. */
+struct flight_letter {
+    struct letter letter; /* first */
+    struct flight *flight;
+};
+
 struct flight {
-    struct letter letter; /* abandoned: to the leader */
-    struct flight *next;  /* in its bucket */
+    struct flight_letter abandoned_letter, raised_letter;
+    struct flight *next; /* in its bucket */
     struct flights *owner;
     struct account *account;
     struct hash128 variant;
@@ -30,8 +36,11 @@ struct flight {
     uint64_t begun; /* 0: not sent yet */
     bool leader_gone;
     bool abandoned; /* the letter was posted */
-    bool delivered; /* … and came; the leader's thread only */
-    bool ended;     /* flight_end came before the letter, which frees */
+    bool is_urgent; /* so is the leader, or one of the waiters */
+    bool is_led_urgently;
+    bool is_hooked; /* hooks are set */
+    unsigned letters_due;
+    bool ended; /* flight_end came before the last letter, which frees */
     struct flight_waiter *waiters;
     size_t waiter_count;
     struct flight_answer *answer; /* landed; one reference */
@@ -179,15 +188,40 @@ static void flight_free(struct flight *flight)
     free(flight);
 }
 
+/* A letter has come, on the leader's thread. False: the flight has ended, and may be gone. */
+static bool flight_take_letter(struct flight *flight)
+{
+    struct shard *shard = shard_lock(flight->owner, flight->variant);
+    const bool is_last = --flight->letters_due == 0;
+    const bool ended = flight->ended;
+
+    shard_unlock(shard);
+    if (ended && is_last)
+        flight_free(flight);
+    return !ended;
+}
+
 static void flight_on_abandoned(struct letter *letter)
 {
-    struct flight *flight = (struct flight *)letter;
+    struct flight *flight = ((struct flight_letter *)letter)->flight;
 
-    flight->delivered = true;
-    if (flight->ended)
-        flight_free(flight);
-    else
+    if (flight_take_letter(flight))
         flight->hooks.on_abandoned(flight->hooks.context);
+}
+
+static void flight_on_raised(struct letter *letter)
+{
+    struct flight *flight = ((struct flight_letter *)letter)->flight;
+
+    if (flight_take_letter(flight))
+        flight->hooks.on_raised(flight->hooks.context);
+}
+
+/* Under the shard's lock. */
+static void flight_tell_leader(struct flight *flight, struct flight_letter *letter)
+{
+    flight->letters_due++;
+    mailbox_post(flight->hooks.mailbox, &letter->letter);
 }
 
 static struct flight *flight_create(struct flights *flights, const struct cache_query *query,
@@ -197,7 +231,10 @@ static struct flight *flight_create(struct flights *flights, const struct cache_
     char *key = memory_take(1, query->url.text.length);
 
     memcpy(key, query->url.text.data, query->url.text.length);
-    flight->letter.deliver = flight_on_abandoned;
+    flight->abandoned_letter =
+        (struct flight_letter){.letter = {.deliver = flight_on_abandoned}, .flight = flight};
+    flight->raised_letter =
+        (struct flight_letter){.letter = {.deliver = flight_on_raised}, .flight = flight};
     flight->owner = flights;
     flight->account = query->account;
     flight->variant = variant;
@@ -216,6 +253,11 @@ static void waiter_link(struct flight *flight, struct flight_waiter *waiter)
         waiter->next->previous = waiter;
     flight->waiters = waiter;
     flight->waiter_count++;
+    if (!waiter->is_urgent || flight->is_urgent)
+        return;
+    flight->is_urgent = true;
+    if (flight->is_hooked)
+        flight_tell_leader(flight, &flight->raised_letter);
 }
 
 static void waiter_unlink(struct flight *flight, struct flight_waiter *waiter)
@@ -254,6 +296,7 @@ enum flight_role flight_join(struct flights *flights, const struct cache_query *
         if (found != NULL)
             shard_unlist(shard, found);
         *flight = flight_create(flights, query, variant);
+        (*flight)->is_urgent = (*flight)->is_led_urgently = waiter->is_urgent;
         shard_list(shard, *flight);
     }
     shard_unlock(shard);
@@ -265,6 +308,9 @@ void flight_set_hooks(struct flight *flight, const struct flight_hooks *hooks)
     struct shard *shard = shard_lock(flight->owner, flight->variant);
 
     flight->hooks = *hooks;
+    flight->is_hooked = true;
+    if (flight->is_urgent && !flight->is_led_urgently) /* one came meanwhile */
+        flight_tell_leader(flight, &flight->raised_letter);
     shard_unlock(shard);
 }
 
@@ -310,7 +356,7 @@ void flight_end(struct flight *flight, bool remember)
         *remembered_of(shard, flight->variant) = (struct remembered){
             .variant = flight->variant, .until_us = clock_now_us() + FLIGHT_REMEMBER_US};
     flight->ended = true;
-    const bool letter_is_due = flight->abandoned && !flight->delivered;
+    const bool letter_is_due = flight->letters_due > 0;
     shard_unlock(shard);
     if (!letter_is_due)
         flight_free(flight);
@@ -338,7 +384,7 @@ bool flight_leave(struct flight_waiter *waiter)
         if (flight->leader_gone && flight->waiters == NULL && flight->answer == NULL) {
             flight->abandoned = true;
             shard_unlist(shard, flight);
-            mailbox_post(flight->hooks.mailbox, &flight->letter);
+            flight_tell_leader(flight, &flight->abandoned_letter);
         }
     }
     shard_unlock(shard);

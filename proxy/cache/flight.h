@@ -33,9 +33,10 @@ struct flight_answer {
     struct fields fields;
     const char
         *problem; /* not NULL: no answer of the upstream, but why there is none; static storage */
-    struct bytes vary;      /* names the fields that select it; empty: none */
-    struct hash128 variant; /* by `vary`, of the request that fetched it */
-    int64_t upstream_us;    /* how long the call took; -1: it never began */
+    unsigned retry_after_s, refusal; /* of a problem: the leader's to say, the waiters' to read */
+    struct bytes vary;               /* names the fields that select it; empty: none */
+    struct hash128 variant;          /* by `vary`, of the request that fetched it */
+    int64_t upstream_us;             /* how long the call took; -1: it never began */
 };
 
 /* An empty answer with one reference; its spool takes up to `limit_bytes`. */
@@ -49,16 +50,19 @@ struct flight_waiter {
     struct mailbox *mailbox;
     struct flights *flights;
     struct hash128 variant;
+    bool is_urgent;        /* the one who waits, or leads, goes before others */
     struct flight *flight; /* NULL: the letter is on its way; guarded by the shard's lock */
     void *exchange;        /* the waiter's own; NULL once it has gone */
     struct flight_answer
         *answer; /* with the letter: one reference; NULL: can't be shared, ask yourself */
 };
 
-/* Called on the leader's thread when the last of the waiters has gone after flight_leader_left. */
+/* Called on the leader's thread. */
 struct flight_hooks {
     struct mailbox *mailbox;
-    void (*on_abandoned)(void *context);
+    void (*on_abandoned)(void *context); /* the last of the waiters has gone after
+                                            flight_leader_left */
+    void (*on_raised)(void *context);    /* the first urgent one waits, and the leader is not */
     void *context;
 };
 

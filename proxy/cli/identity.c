@@ -63,9 +63,12 @@ static int say(const struct asking *asking, const struct upstream_config *upstre
 static int ask(const struct upstream_config *config, struct token *token)
 {
     struct asking asking = {.base = event_base_new()};
-    struct upstream upstream = {.config = config, .token = token, .budget = budget_create(1)};
+    const struct budget_options options = {.limits = &config->limits,
+                                           .name = bytes_of_string(config->name)};
+    struct upstream upstream = {.config = config, .credential = credential_create(token)};
     const struct fields none = {0};
-    const struct fetch_request request = {.method = BYTES("GET"),
+    const struct fetch_request request = {.caller = {.weight = 1},
+                                          .method = BYTES("GET"),
                                           .safe = true,
                                           .url = bytes_of_string(config->preset->identity_path),
                                           .fields = &none};
@@ -75,6 +78,7 @@ static int ask(const struct upstream_config *config, struct token *token)
 
     buffer_init(&asking.body, IDENTITY_ANSWER_LIMIT_BYTES);
     if (asking.base != NULL && fetch_prepare() == RESULT_OK &&
+        budget_create(&options, &upstream.budget) == RESULT_OK &&
         mailbox_open(asking.base, &mailbox) == RESULT_OK &&
         fetcher_create(asking.base, mailbox, &fetcher) == RESULT_OK) {
         (void)fetch_start(fetcher, &upstream, &request, &handler, &asking);
@@ -86,6 +90,7 @@ static int ask(const struct upstream_config *config, struct token *token)
     if (asking.base != NULL)
         event_base_free(asking.base);
     budget_release(upstream.budget);
+    credential_release(upstream.credential);
     buffer_finish(&asking.body);
     return code;
 }

@@ -15,6 +15,7 @@
 #include "base/memory.h"
 #include "cache/storable.h"
 #include "config/rules.h"
+#include "gateway/failure.h"
 #include "gateway/forward.h"
 #include "gateway/normalise.h"
 #include "gateway/reading.h"
@@ -23,7 +24,7 @@
 #include "gateway/writing.h"
 #include "http/conditional.h"
 
-enum { EXCHANGE_NOTE_ROOM = 64, EXCHANGE_ID_LIMIT = 64 };
+enum { EXCHANGE_NOTE_ROOM = 64, EXCHANGE_ID_LIMIT = 64, EXCHANGE_WAIT_LIMIT_S = 3600 };
 
 /* In the order of a request's life. False: it is answered. */
 static void exchange_receive(struct connection *connection, void *server);
@@ -382,7 +383,10 @@ static void respond_collapsed(struct exchange *exchange, const struct flight_ans
 
     exchange->outcome = OUTCOME_COLLAPSED;
     if (answer->problem != NULL) {
-        respond_problem(exchange, answer->status, answer->problem, answer->status == 429 ? 1 : 0);
+        failure_respond(exchange, &(struct failure){.status = answer->status,
+                                                    .detail = answer->problem,
+                                                    .retry_after_s = answer->retry_after_s,
+                                                    .refusal = answer->refusal});
         return;
     }
     (void)snprintf(note, EXCHANGE_NOTE_ROOM, "fwd=%s; collapsed",
@@ -436,6 +440,7 @@ static bool exchange_join(struct exchange *exchange, struct flight **flight)
     waiter->letter.deliver = exchange_on_landed;
     waiter->mailbox = exchange->worker->mailbox;
     waiter->exchange = exchange;
+    waiter->is_urgent = exchange->client->priority == PRIORITY_INTERACTIVE;
     const enum flight_role role = flight_join(exchange->worker->gate->flights, &exchange->query,
                                               variant.hash, waiter, flight);
     if (role == FLIGHT_WAIT) {
@@ -449,6 +454,40 @@ static bool exchange_join(struct exchange *exchange, struct flight **flight)
         respond_collapsed(exchange, answer);
     flight_answer_release(answer);
     return landed;
+}
+
+/* "Prefer: wait=10" (RFC 7240 §4.3), in microseconds; 0: not said. */
+static int64_t preferred_wait_us(const struct fields *fields)
+{
+    const struct field *prefer = fields_find(fields, BYTES("Prefer"));
+    struct bytes rest = prefer == NULL ? BYTES("") : prefer->value;
+    uint64_t wait_s;
+
+    while (rest.length > 0) {
+        const struct bytes one = bytes_trim(bytes_cut(&rest, ','));
+        const struct bytes name = BYTES("wait=");
+
+        if (bytes_equal_nocase(bytes_slice(one, 0, name.length), name) &&
+            bytes_to_number(bytes_from(one, name.length), EXCHANGE_WAIT_LIMIT_S, &wait_s) ==
+                RESULT_OK &&
+            wait_s > 0)
+            return (int64_t)wait_s * CLOCK_SECOND_US;
+    }
+    return 0;
+}
+
+struct caller exchange_caller(const struct exchange *exchange)
+{
+    const int64_t limit_us = exchange->upstream->upstream.config->queue_timeout_us;
+    const int64_t wait_us = preferred_wait_us(&exchange->request->fields);
+
+    return (struct caller){
+        .client = exchange->client_slot,
+        .weight = exchange->client->weight,
+        .priority = exchange->client->priority,
+        .scope = exchange->scope.hash,
+        .patience_us = wait_us > 0 && wait_us < limit_us ? wait_us : limit_us,
+    };
 }
 
 static void exchange_fetch(struct exchange *exchange, const struct entry *stale, bool alone)

@@ -68,6 +68,9 @@ struct exchange {
     bool recorded;
 };
 
+/* Who asks, for the upstream's budget. */
+struct caller exchange_caller(const struct exchange *exchange);
+
 extern const struct connection_handler exchange_handler;
 
 /* Looks again: in the cache, then for a flight. For a waiter whose flight could not be shared.

@@ -157,7 +157,7 @@ static void asking_use_by_token(struct asking *asking)
 
     arena_init(&arena, 256);
     asking_name(asking,
-                asking->upstream->upstream.token == NULL
+                asking->upstream->token == NULL
                     ? arena_format(&arena, "none/%s", asking->upstream->upstream.config->url)
                     : arena_format(&arena, "token/%s", asking->hmac));
     arena_finish(&arena);
@@ -245,6 +245,7 @@ static void asking_call(struct asking *asking)
 {
     const struct fields none = {0};
     const struct fetch_request request = {
+        .caller = {.weight = 1, .scope = hash_of(BYTES("identity")).low},
         .method = BYTES("GET"),
         .safe = true,
         .url = bytes_of_string(asking->upstream->upstream.config->preset->identity_path),
@@ -319,12 +320,11 @@ static void identities_ask(struct identities *identities, struct settings_upstre
     asking->upstream = upstream;
     buffer_init(&asking->body, IDENTITY_BODY_LIMIT_BYTES);
     (void)snprintf(asking->last, sizeof(asking->last), "last/%s", config->name); /* cut is fine */
-    token_hmac(upstream->upstream.token,
-               gate->audit == NULL ? BYTES("postern") : audit_key(gate->audit), asking->hmac);
+    token_hmac(upstream->token, gate->audit == NULL ? BYTES("postern") : audit_key(gate->audit),
+               asking->hmac);
     asking->next = identities->askings;
     identities->askings = asking;
-    if (config->preset == NULL || config->preset->identity_path == NULL ||
-        upstream->upstream.token == NULL)
+    if (config->preset == NULL || config->preset->identity_path == NULL || upstream->token == NULL)
         asking_use_by_token(asking);
     else if (cache_identity(gate->cache, asking->hmac, asking->name, sizeof(asking->name)) ==
              RESULT_OK)

@@ -17,6 +17,7 @@
 #include "base/memory.h"
 #include "cache/shown.h"
 #include "cache/storable.h"
+#include "gateway/failure.h"
 #include "gateway/record.h"
 #include "gateway/respond.h"
 #include "http/cache_control.h"
@@ -119,6 +120,14 @@ static void reading_abandon(void *context)
     reading->fetch = NULL;
     reading_end_flight(reading, false);
     reading_free(reading);
+}
+
+static void reading_raise(void *context)
+{
+    struct reading *reading = context;
+
+    if (reading->fetch != NULL)
+        fetch_raise(reading->fetch);
 }
 
 void reading_leave(struct reading *reading)
@@ -404,7 +413,6 @@ static void reading_finish_collected(struct reading *reading)
     (void)reading_let_go(reading);
     if (exchange != NULL) {
         exchange->outcome = reading->stores ? OUTCOME_MISS : OUTCOME_BYPASS;
-        exchange->upstream_us = answer->upstream_us;
         if (held)
             respond_whole(exchange, &(struct representation){.status = answer->status,
                                                              .fields = &told,
@@ -434,7 +442,6 @@ static void reading_on_freshened(struct letter *letter)
     struct exchange *exchange = reading_let_go(reading);
     const bool fresh = reading->job.result == RESULT_OK;
     struct worker *worker = reading->worker;
-    const int64_t upstream_us = reading->answer->upstream_us;
 
     reading_end_flight(reading, false);
     reading_free(reading);
@@ -442,7 +449,6 @@ static void reading_on_freshened(struct letter *letter)
         return;
     cache_reader_reset(worker->reader); /* the commit is newer than any snapshot of this batch */
     exchange->validation = fresh ? VALIDATION_DONE : VALIDATION_FAILED;
-    exchange->upstream_us = upstream_us;
     exchange_read(exchange, false);
     connection_settle(exchange->connection);
 }
@@ -464,63 +470,41 @@ static void reading_finish_validated(struct reading *reading)
 static void reading_finish_stream(struct reading *reading)
 {
     struct exchange *exchange = reading_let_go(reading);
-    const int64_t upstream_us = reading->answer->upstream_us;
 
     reading_end_flight(reading, false);
     reading_free(reading);
     if (exchange == NULL)
         return;
-    exchange->upstream_us = upstream_us;
     reading_end_answer(exchange);
     connection_settle(exchange->connection);
-}
-
-unsigned fetch_failure_status(const struct fetch_end *end, const char **detail)
-{
-    switch (end->outcome) {
-    case FETCH_REFUSED:
-        *detail = "too many calls to the upstream are under way; this one waited too long";
-        return 429;
-    case FETCH_TIMED_OUT:
-        *detail = "the upstream did not answer in time";
-        return 504;
-    case FETCH_NOT_SENT:
-        *detail = end->timed_out ? "the upstream could not be reached in time"
-                                 : "the upstream could not be reached";
-        return end->timed_out ? 504 : 502;
-    default:
-        *detail = "the upstream's answer was cut short or not well-formed";
-        return 502;
-    }
 }
 
 /* No whole answer. Those who wait hear why; a client that has part of one is cut off. */
 static void reading_fail(struct reading *reading, const struct fetch_end *end)
 {
     struct flight_answer *answer = reading->answer;
-    const char *detail;
-    const unsigned status = fetch_failure_status(end, &detail);
+    const struct failure failure = failure_of(end);
     const bool held = reading_holds(reading);
 
     log_debug("a read failed: %s", end->detail);
     counter_add(&reading->worker->counters.upstream_failures, 1);
-    answer->status = status;
-    answer->problem = detail;
+    answer->status = failure.status;
+    answer->problem = failure.detail;
+    answer->retry_after_s = failure.retry_after_s;
+    answer->refusal = failure.refusal;
     if (reading->flight != NULL && !answer->spool.failed) {
         buffer_reset(&answer->spool);
         flight_land(reading->flight, answer);
     }
     struct exchange *exchange = reading_let_go(reading);
     reading_end_flight(reading, false);
-    const int64_t upstream_us = answer->upstream_us;
     reading_free(reading);
     if (exchange == NULL)
         return;
     struct connection *connection = exchange->connection;
-    exchange->upstream_us = upstream_us;
     exchange->outcome = OUTCOME_NONE;
     if (held)
-        respond_problem(exchange, status, detail, status == 429 ? 1 : 0);
+        failure_respond(exchange, &failure);
     else
         connection_answer_abort(connection); /* the exchange is gone after it */
     connection_settle(connection);
@@ -532,11 +516,10 @@ static void reading_on_end(void *context, const struct fetch_end *end)
     struct counters *counters = &reading->worker->counters;
 
     reading->fetch = NULL;
-    if (end->sent) {
-        reading->answer->upstream_us = end->elapsed_us;
-        counter_add(&counters->upstream_calls, 1);
-        counter_add(&counters->upstream_us, (uint64_t)end->elapsed_us);
-    }
+    if (reading->exchange != NULL)
+        failure_note_call(reading->exchange, end);
+    counter_add(&counters->upstream_calls, end->calls);
+    counter_add(&counters->upstream_us, (uint64_t)end->elapsed_us);
     counter_add(&counters->scrubbed, end->scrubbed);
     if (end->outcome != FETCH_DONE)
         reading_fail(reading, end);
@@ -582,8 +565,10 @@ void reading_start(struct exchange *exchange, const struct reading_options *opti
 {
     struct reading *reading = reading_create(exchange);
     struct fields fields = fields_copy(&reading->arena, &exchange->sent);
-    const struct flight_hooks hooks = {
-        .mailbox = reading->worker->mailbox, .on_abandoned = reading_abandon, .context = reading};
+    const struct flight_hooks hooks = {.mailbox = reading->worker->mailbox,
+                                       .on_abandoned = reading_abandon,
+                                       .on_raised = reading_raise,
+                                       .context = reading};
 
     reading->flight = options->flight;
     if (reading->flight != NULL)
@@ -592,6 +577,7 @@ void reading_start(struct exchange *exchange, const struct reading_options *opti
     if (options->stale != NULL)
         reading_add_validators(reading, &fields, options->stale);
     const struct fetch_request request = {
+        .caller = exchange_caller(exchange),
         .method = exchange->request->method_text,
         .safe = true,
         .head = exchange->request->method == METHOD_HEAD,

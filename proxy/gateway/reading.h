@@ -22,7 +22,4 @@ void reading_on_drained(struct reading *reading);
 /* The client has gone. The call goes on for those who wait, else it ends. */
 void reading_leave(struct reading *reading);
 
-/* What a call without a whole answer is answered with; *detail is static. */
-unsigned fetch_failure_status(const struct fetch_end *end, const char **detail);
-
 #endif

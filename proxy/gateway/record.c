@@ -207,12 +207,14 @@ struct deferred *record_detach(struct exchange *exchange)
 }
 
 void record_detached(struct worker *worker, struct deferred *detached, unsigned status,
-                     int64_t upstream_us)
+                     const struct fetch_end *end)
 {
     struct audit_record *record = &detached->record;
 
     record->status = detached->counted.status = status;
-    record->upstream_us = upstream_us;
+    record->upstream_us = end->sent ? end->elapsed_us : -1;
+    detached->counted.calls = end->calls;
+    detached->counted.queue_us = end->queue_us;
     record->total_us = detached->counted.total_us = clock_now_us() - detached->start_us;
     counters_add_request(&worker->counters, &detached->counted);
     if (record_write(worker, record) != NULL)

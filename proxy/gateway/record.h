@@ -22,7 +22,7 @@ void record_aborted(struct exchange *exchange);
  */
 struct deferred *record_detach(struct exchange *exchange);
 void record_detached(struct worker *worker, struct deferred *detached, unsigned status,
-                     int64_t upstream_us);
+                     const struct fetch_end *end);
 
 /* The record of a write that is about to be sent. RESULT_LIMIT: the ring is full; do not send. */
 MUST_USE enum result record_intent(struct exchange *exchange);

@@ -168,23 +168,13 @@ static enum result server_open_stores(struct server *server, struct error *error
     return result;
 }
 
-/* Upstreams without a source of their own get the options' token: the sandbox's. */
-static void settings_give_token(struct settings *settings, struct token *token)
+static enum result server_new_settings(struct server *server, struct configuration *configuration,
+                                       struct settings **settings, struct error *error)
 {
-    for (size_t i = 0; i < settings->configuration->upstream_count; i++)
-        if (!settings->configuration->upstreams[i].has_token &&
-            settings->upstreams[i].upstream.token == NULL)
-            settings->upstreams[i].upstream.token = token_acquire(token);
-}
+    const struct settings_stores stores = {
+        .slots = server->gate.slots, .ledger = server->gate.ledger, .token = server->token};
 
-static enum result server_make_settings(struct server *server, struct error *error)
-{
-    const enum result result =
-        settings_create(server->configuration, NULL, server->gate.slots, &server->settings, error);
-
-    if (result == RESULT_OK)
-        settings_give_token(server->settings, server->token);
-    return result;
+    return settings_create(configuration, server->settings, &stores, settings, error);
 }
 
 static enum result server_make_workers(struct server *server, struct error *error)
@@ -375,12 +365,10 @@ static void server_read_again(struct server *server)
             log_error("%s:%u: %s: %s", server->configuration->path, faults.list[i].line,
                       faults.list[i].pointer, faults.list[i].text);
         log_error("the configuration stays as it was");
-    } else if (settings_create(configuration, server->settings, server->gate.slots, &settings,
-                               &error) != RESULT_OK) {
+    } else if (server_new_settings(server, configuration, &settings, &error) != RESULT_OK) {
         log_error("%s; the configuration stays as it was", error.text);
         configuration_release(configuration);
     } else {
-        settings_give_token(settings, server->token);
         server_use(server, configuration, settings);
     }
     faults_finish(&faults);
@@ -435,7 +423,8 @@ enum result server_open(const struct server_options *options, struct server **op
         (result = data_dir_open(&server->data_dir, server->configuration->data_dir, error)) !=
             RESULT_OK ||
         (result = server_open_stores(server, error)) != RESULT_OK ||
-        (result = server_make_settings(server, error)) != RESULT_OK) {
+        (result = server_new_settings(server, server->configuration, &server->settings, error)) !=
+            RESULT_OK) {
         server_close(server);
         return result;
     }

@@ -80,42 +80,82 @@ static void upstream_note_masked(struct settings_upstream *upstream,
 }
 
 static enum result upstream_load_token(struct settings_upstream *upstream,
-                                       const struct settings_upstream *before, struct error *error)
+                                       const struct settings_upstream *before, struct token *usual,
+                                       struct error *error)
 {
     const struct upstream_config *config = upstream->upstream.config;
 
-    if (!config->has_token)
-        return RESULT_OK;
-    if (config->token.env != NULL && before != NULL && before->upstream.token != NULL) {
-        upstream->upstream.token =
-            token_acquire(before->upstream.token); /* its variable was wiped when read */
+    if (!config->has_token) {
+        upstream->token = token_acquire(usual);
         return RESULT_OK;
     }
-    return token_load(&config->token, &upstream->upstream.token, error);
+    if (config->token.env != NULL && before != NULL && before->token != NULL) {
+        upstream->token = token_acquire(before->token); /* its variable was wiped when read */
+        return RESULT_OK;
+    }
+    return token_load(&config->token, &upstream->token, error);
+}
+
+/* The first of those before it that lead to the same place with the same token. */
+static const struct settings_upstream *upstream_sharing(const struct settings *settings,
+                                                        const struct settings_upstream *upstream)
+{
+    const struct upstream_config *config = upstream->upstream.config;
+
+    for (const struct settings_upstream *other = settings->upstreams; other < upstream; other++)
+        if (bytes_equal_nocase(other->upstream.config->authority, config->authority) &&
+            upstream->token != NULL && token_equal(other->token, upstream->token))
+            return other;
+    return NULL;
+}
+
+static enum result upstream_make_budget(struct settings_upstream *upstream,
+                                        const struct settings *settings,
+                                        const struct settings_upstream *before,
+                                        struct ledger *ledger)
+{
+    const struct upstream_config *config = upstream->upstream.config;
+    const struct settings_upstream *sharing = upstream_sharing(settings, upstream);
+    const struct budget_options options = {.limits = &config->limits,
+                                           .pause_max_us = config->pause_max_us,
+                                           .has_breaker = config->breaker,
+                                           .ledger = ledger,
+                                           .name = bytes_of_string(config->name)};
+
+    upstream->budget_owner = sharing != NULL ? sharing->budget_owner : config->name;
+    if (sharing != NULL) {
+        upstream->upstream.budget = budget_acquire(sharing->upstream.budget);
+        return RESULT_OK;
+    }
+    if (before == NULL || strcmp(before->budget_owner, config->name) != 0)
+        return budget_create(&options, &upstream->upstream.budget);
+    upstream->upstream.budget = budget_acquire(before->upstream.budget);
+    return budget_set(upstream->upstream.budget, &options);
 }
 
 static enum result upstream_make(struct settings_upstream *upstream,
-                                 const struct configuration *configuration,
-                                 const struct upstream_config *config,
-                                 const struct settings *before, struct error *error)
+                                 const struct settings *settings, const struct settings *before,
+                                 const struct settings_stores *stores, struct error *error)
 {
+    const struct upstream_config *config = upstream->upstream.config;
     const struct settings_upstream *old = upstream_before(before, config->name);
+    enum result result = upstream_load_token(upstream, old, stores->token, error);
 
-    upstream->upstream.config = config;
-    upstream_note_masked(upstream, configuration);
-    if (old != NULL) {
-        upstream->upstream.budget = budget_acquire(old->upstream.budget);
-        budget_set(upstream->upstream.budget, config->limits.concurrency);
-    } else {
-        upstream->upstream.budget = budget_create(config->limits.concurrency);
-    }
-    const enum result result = upstream_load_token(upstream, old, error);
-    if (result == RESULT_OK && old != NULL &&
-        token_equal(upstream->upstream.token, old->upstream.token) &&
-        strcmp(config->url, old->upstream.config->url) == 0)
+    if (result != RESULT_OK)
+        return result;
+    upstream_note_masked(upstream, settings->configuration);
+    result = upstream_make_budget(upstream, settings, old, stores->ledger);
+    if (result != RESULT_OK)
+        return error_set(error, result, "upstream %s: %s", config->name,
+                         result == RESULT_MISSING ? "there is no such time zone"
+                                                  : "its thread cannot be started");
+    const bool is_same_token = old != NULL && token_equal(upstream->token, old->token);
+    upstream->upstream.credential = is_same_token ? credential_acquire(old->upstream.credential)
+                                                  : credential_create(upstream->token);
+    if (is_same_token && strcmp(config->url, old->upstream.config->url) == 0)
         atomic_store(&upstream->account,
                      settings_account(old)); /* the same token: the same account */
-    return result;
+    return RESULT_OK;
 }
 
 /* Upstreams of one scheme and authority may be one account, whatever their tokens and paths. */
@@ -132,7 +172,8 @@ static void settings_compare_origins(struct settings *settings)
 static void settings_free(struct settings *settings)
 {
     for (size_t i = 0; i < settings->configuration->upstream_count; i++) {
-        token_release(settings->upstreams[i].upstream.token);
+        token_release(settings->upstreams[i].token);
+        credential_release(settings->upstreams[i].upstream.credential);
         budget_release(settings->upstreams[i].upstream.budget);
         free(settings->upstreams[i].masked);
     }
@@ -144,7 +185,7 @@ static void settings_free(struct settings *settings)
 }
 
 enum result settings_create(struct configuration *configuration, const struct settings *before,
-                            struct client_slots *slots, struct settings **created,
+                            const struct settings_stores *stores, struct settings **created,
                             struct error *error)
 {
     struct settings *settings = memory_take(1, sizeof(*settings));
@@ -157,12 +198,13 @@ enum result settings_create(struct configuration *configuration, const struct se
     settings->client_slots =
         memory_take(configuration->client_count, sizeof(settings->client_slots[0]));
     settings->local = (struct client_config){.name = "local", .weight = 1};
-    settings->local_slot = client_slot(slots, "local");
+    settings->local_slot = client_slot(stores->slots, "local");
     for (size_t i = 0; i < configuration->client_count; i++)
-        settings->client_slots[i] = client_slot(slots, configuration->clients[i].name);
+        settings->client_slots[i] = client_slot(stores->slots, configuration->clients[i].name);
+    for (size_t i = 0; i < configuration->upstream_count; i++)
+        settings->upstreams[i].upstream.config = &configuration->upstreams[i];
     for (size_t i = 0; i < configuration->upstream_count && result == RESULT_OK; i++)
-        result = upstream_make(&settings->upstreams[i], configuration, &configuration->upstreams[i],
-                               before, error);
+        result = upstream_make(&settings->upstreams[i], settings, before, stores, error);
     settings->generation = before == NULL ? 0 : before->generation + 1;
     settings_compare_origins(settings);
     if (result == RESULT_OK && clients_create(configuration, &settings->clients) != RESULT_OK)

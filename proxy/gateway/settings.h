@@ -14,6 +14,8 @@
 
 struct settings_upstream {
     struct upstream upstream;
+    struct token *token;      /* as its source says it; NULL: none */
+    const char *budget_owner; /* the first upstream of those that share the budget */
     /* NULL: not known yet: nothing is stored, and a write names every account. Set once, released
      * by who asked. */
     _Atomic(struct account *) account;
@@ -40,13 +42,22 @@ void client_slots_destroy(struct client_slots *slots);
 /* Any thread. NULL beyond the last slot in use. Valid as long as the slots. */
 const char *client_slots_name(struct client_slots *slots, uint32_t slot);
 
+/* What outlives all settings; borrowed. */
+struct settings_stores {
+    struct client_slots *slots;
+    struct ledger *ledger;
+    struct token *token; /* of upstreams whose configuration names no source; NULL: none */
+};
+
 /*
  * Makes settings of a configuration, of which it takes a reference. `before` (NULL at start) gives
- * its budgets and, where a token can be read only once, its tokens to upstreams of the same name.
- * An error says which token failed.
+ * its budgets, the credentials that have not changed and, where a token can be read only once, its
+ * tokens to upstreams of the same name. Upstreams of one origin and one token share a budget: that
+ * of the first. An error says which token failed.
  */
 MUST_USE enum result settings_create(struct configuration *configuration,
-                                     const struct settings *before, struct client_slots *slots,
+                                     const struct settings *before,
+                                     const struct settings_stores *stores,
                                      struct settings **settings, struct error *error);
 
 struct settings *settings_acquire(struct settings *settings);

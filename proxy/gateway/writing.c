@@ -19,7 +19,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "gateway/effects.h"
-#include "gateway/reading.h"
+#include "gateway/failure.h"
 #include "gateway/record.h"
 #include "gateway/respond.h"
 #include "gateway/tally.h"
@@ -210,9 +210,8 @@ void writing_on_body_end(struct writing *writing)
 static void writing_answer(const struct writing *writing, struct exchange *exchange)
 {
     const bool is_whole = writing->end.outcome == FETCH_DONE && !writing->guards_failed;
-    const char *detail;
 
-    exchange->upstream_us = writing->end.sent ? writing->end.elapsed_us : -1;
+    failure_note_call(exchange, &writing->end);
     if (writing->guards_failed) {
         respond_problem(exchange, 503, "the write can't be put on record now, so it was not sent",
                         1);
@@ -228,9 +227,9 @@ static void writing_answer(const struct writing *writing, struct exchange *excha
     } else if (connection_is_answered(exchange->connection)) {
         connection_answer_abort(exchange->connection);
     } else {
-        const unsigned status = fetch_failure_status(&writing->end, &detail);
+        const struct failure failure = failure_of(&writing->end);
 
-        respond_problem(exchange, status, detail, status == 429 ? 1 : 0);
+        failure_respond(exchange, &failure);
     }
 }
 
@@ -252,7 +251,7 @@ static void writing_finish(struct writing *writing)
 
     if (writing->detached != NULL)
         record_detached(writing->worker, writing->detached, writing->response.status,
-                        writing->end.sent ? writing->end.elapsed_us : -1);
+                        &writing->end);
     writing_free(writing);
     if (connection != NULL)
         connection_settle(connection);
@@ -435,10 +434,8 @@ static void writing_on_end(void *context, const struct fetch_end *end)
     writing->fetch = NULL;
     writing->ended = true;
     writing->end = *end;
-    if (end->sent) {
-        counter_add(&counters->upstream_calls, 1);
-        counter_add(&counters->upstream_us, (uint64_t)end->elapsed_us);
-    }
+    counter_add(&counters->upstream_calls, end->calls);
+    counter_add(&counters->upstream_us, (uint64_t)end->elapsed_us);
     counter_add(&counters->scrubbed, end->scrubbed);
     if (end->outcome != FETCH_DONE) {
         counter_add(&counters->upstream_failures, 1);
@@ -461,6 +458,7 @@ static void writing_send(struct writing *writing)
 {
     struct exchange *exchange = writing->exchange;
     const struct fetch_request request = {
+        .caller = exchange_caller(exchange),
         .method = exchange->request->method_text,
         .url = exchange->target.url,
         .fields = &exchange->sent,

@@ -1,28 +1,109 @@
-/* A counting semaphore with a queue of letters. */
+/*
+ * The lock, the clock, the thread and the letters. The thread sleeps until the time that
+ * admission_run names, or for ever; whoever changes that time wakes it.
+ */
 #include "upstream/budget.h"
 
-#include <assert.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <time.h>
 
+#include "base/clock.h"
 #include "base/memory.h"
+#include "base/secret.h"
 
 struct budget {
     atomic_uint references;
-    pthread_mutex_t lock; /* guards all below */
-    uint32_t concurrency, under_way, queued;
-    struct budget_ticket *first, *last;
+    pthread_mutex_t lock; /* guards all below; held for a few microseconds */
+    pthread_cond_t changed;
+    pthread_t thread;
+    struct admission *admission;
+    int64_t wake_us; /* when the thread is to look again */
+    bool stopping;
 };
 
-struct budget *budget_create(uint32_t concurrency)
+static struct times times_now(void)
 {
-    struct budget *budget = memory_take(1, sizeof(*budget));
+    return (struct times){.now_us = clock_now_us(), .wall_us = clock_wall_us()};
+}
 
+static void budget_lock(struct budget *budget)
+{
+    (void)pthread_mutex_lock(&budget->lock); /* a plain mutex: cannot fail */
+}
+
+/* Decides, tells those who waited, and lets go. */
+static void budget_unlock(struct budget *budget, const struct times *times)
+{
+    const int64_t wake_us = admission_run(budget->admission, times);
+    struct budget_ticket *ticket;
+
+    if (wake_us < budget->wake_us)
+        (void)pthread_cond_signal(&budget->changed);
+    budget->wake_us = wake_us;
+    /* under the lock: with its letter a ticket may be gone */
+    while ((ticket = admission_decided(budget->admission)) != NULL)
+        mailbox_post(ticket->mailbox, &ticket->letter);
+    (void)pthread_mutex_unlock(&budget->lock);
+}
+
+static void *budget_run(void *context)
+{
+    struct budget *budget = context;
+
+    budget_lock(budget);
+    while (!budget->stopping) {
+        if (budget->wake_us == INT64_MAX) {
+            (void)pthread_cond_wait(&budget->changed, &budget->lock);
+        } else if (budget->wake_us > clock_now_us()) {
+            const struct timespec until = {.tv_sec = budget->wake_us / CLOCK_SECOND_US,
+                                           .tv_nsec = budget->wake_us % CLOCK_SECOND_US * 1000};
+
+            (void)pthread_cond_timedwait(&budget->changed, &budget->lock, &until);
+        } else {
+            const struct times times = times_now();
+
+            budget_unlock(budget, &times);
+            budget_lock(budget);
+        }
+    }
+    (void)pthread_mutex_unlock(&budget->lock);
+    return NULL;
+}
+
+static void budget_free(struct budget *budget)
+{
+    admission_destroy(budget->admission);
+    (void)pthread_cond_destroy(&budget->changed);
+    (void)pthread_mutex_destroy(&budget->lock);
+    free(budget);
+}
+
+enum result budget_create(const struct budget_options *options, struct budget **created)
+{
+    const struct times times = times_now();
+    struct admission *admission;
+    const enum result result = admission_create(options, &times, &admission);
+    pthread_condattr_t attributes;
+
+    if (result != RESULT_OK)
+        return result;
+    struct budget *budget = memory_take(1, sizeof(*budget));
     atomic_init(&budget->references, 1);
+    budget->admission = admission;
+    budget->wake_us = INT64_MAX;
     (void)pthread_mutex_init(&budget->lock, NULL); /* default attributes: cannot fail on Linux */
-    budget->concurrency = concurrency;
-    return budget;
+    (void)pthread_condattr_init(&attributes);
+    (void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC); /* there is one */
+    (void)pthread_cond_init(&budget->changed, &attributes);
+    (void)pthread_condattr_destroy(&attributes);
+    if (pthread_create(&budget->thread, NULL, budget_run, budget) != 0) {
+        budget_free(budget);
+        return RESULT_SYSTEM;
+    }
+    *created = budget;
+    return RESULT_OK;
 }
 
 struct budget *budget_acquire(struct budget *budget)
@@ -37,102 +118,89 @@ void budget_release(struct budget *budget)
     if (budget == NULL ||
         atomic_fetch_sub_explicit(&budget->references, 1, memory_order_acq_rel) != 1)
         return;
-    (void)pthread_mutex_destroy(&budget->lock);
-    free(budget);
-}
-
-static bool budget_has_room(const struct budget *budget)
-{
-    return budget->concurrency == 0 || budget->under_way < budget->concurrency;
-}
-
-static void budget_unlink(struct budget *budget, struct budget_ticket *ticket)
-{
-    if (ticket->previous != NULL)
-        ticket->previous->next = ticket->next;
-    else
-        budget->first = ticket->next;
-    if (ticket->next != NULL)
-        ticket->next->previous = ticket->previous;
-    else
-        budget->last = ticket->previous;
-    ticket->queued = false;
-    budget->queued--;
-}
-
-/* Lets in who waits, as far as there is room. */
-static void budget_admit(struct budget *budget)
-{
-    while (budget->first != NULL && budget_has_room(budget)) {
-        struct budget_ticket *ticket = budget->first;
-
-        budget_unlink(budget, ticket);
-        budget->under_way++;
-        mailbox_post(ticket->mailbox, &ticket->letter);
-    }
-}
-
-void budget_set(struct budget *budget, uint32_t concurrency)
-{
-    (void)pthread_mutex_lock(&budget->lock);
-    budget->concurrency = concurrency;
-    budget_admit(budget);
+    budget_lock(budget);
+    budget->stopping = true;
+    (void)pthread_cond_signal(&budget->changed);
     (void)pthread_mutex_unlock(&budget->lock);
+    (void)pthread_join(budget->thread, NULL);
+    budget_free(budget);
 }
 
-static void budget_append(struct budget *budget, struct budget_ticket *ticket)
+enum result budget_set(struct budget *budget, const struct budget_options *options)
 {
-    ticket->next = NULL;
-    ticket->previous = budget->last;
-    if (budget->last != NULL)
-        budget->last->next = ticket;
-    else
-        budget->first = ticket;
-    budget->last = ticket;
-    ticket->queued = true;
-    budget->queued++;
+    const struct times times = times_now();
+
+    budget_lock(budget);
+    const enum result result = admission_set(budget->admission, options, &times);
+    budget_unlock(budget, &times);
+    return result;
 }
 
 enum result budget_enter(struct budget *budget, struct budget_ticket *ticket)
 {
-    enum result result = RESULT_OK;
+    const struct times times = times_now();
 
-    (void)pthread_mutex_lock(&budget->lock);
-    if (budget->first == NULL && budget_has_room(budget))
-        budget->under_way++;
-    else if (budget->queued == BUDGET_QUEUE_LIMIT)
-        result = RESULT_LIMIT;
-    else
-        result = RESULT_BUSY;
-    if (result == RESULT_BUSY)
-        budget_append(budget, ticket);
-    (void)pthread_mutex_unlock(&budget->lock);
+    budget_lock(budget);
+    const enum result result = admission_enter(budget->admission, ticket, &times);
+    budget_unlock(budget, &times);
     return result;
 }
 
-void budget_leave(struct budget *budget)
+void budget_leave(struct budget *budget, struct budget_ticket *ticket, const struct budget_end *end)
 {
-    (void)pthread_mutex_lock(&budget->lock);
-    assert(budget->under_way > 0);
-    budget->under_way--;
-    budget_admit(budget);
-    (void)pthread_mutex_unlock(&budget->lock);
+    const struct times times = times_now();
+
+    budget_lock(budget);
+    admission_leave(budget->admission, ticket, end, &times);
+    budget_unlock(budget, &times);
+}
+
+void budget_spend(struct budget *budget)
+{
+    const struct times times = times_now();
+
+    budget_lock(budget);
+    admission_spend(budget->admission, &times);
+    budget_unlock(budget, &times);
+}
+
+void budget_raise(struct budget *budget, struct budget_ticket *ticket)
+{
+    const struct times times = times_now();
+
+    budget_lock(budget);
+    admission_raise(budget->admission, ticket);
+    budget_unlock(budget, &times);
 }
 
 bool budget_give_up(struct budget *budget, struct budget_ticket *ticket)
 {
-    (void)pthread_mutex_lock(&budget->lock);
-    const bool was_queued = ticket->queued;
-    if (was_queued)
-        budget_unlink(budget, ticket);
-    (void)pthread_mutex_unlock(&budget->lock);
-    return was_queued;
+    const struct times times = times_now();
+
+    budget_lock(budget);
+    const bool waited = admission_give_up(budget->admission, ticket);
+    budget_unlock(budget, &times);
+    return waited;
 }
 
-void budget_read(struct budget *budget, uint32_t *under_way, uint32_t *queued)
+bool budget_retry(struct budget *budget, const struct budget_ticket *ticket, uint32_t tries,
+                  int64_t *wait_us)
 {
-    (void)pthread_mutex_lock(&budget->lock);
-    *under_way = budget->under_way;
-    *queued = budget->queued;
+    uint32_t chance;
+
+    secret_random(&chance, sizeof(chance));
+    budget_lock(budget);
+    const bool may =
+        admission_retry(budget->admission, ticket, tries, chance, clock_now_us(), wait_us);
+    (void)pthread_mutex_unlock(&budget->lock);
+    return may;
+}
+
+void budget_read(struct budget *budget, struct budget_status *status)
+{
+    const struct times times = times_now();
+
+    budget_lock(budget);
+    admission_read(budget->admission, &times, status);
     (void)pthread_mutex_unlock(&budget->lock);
 }

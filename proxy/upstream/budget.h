@@ -1,44 +1,40 @@
 /*
- * How many calls may be under way to one upstream at a time, over all workers: first come, first
- * served, in a bounded queue. Who waits gets a letter; who leaves gives its place up.
+ * An upstream's budget, over all workers: admission.h under a lock, with a thread of its own that
+ * wakes who waits when their time has come. Who waits gets a letter; who leaves gives the place up.
+ * Two upstreams of one account share one.
  */
 #ifndef POSTERN_UPSTREAM_BUDGET_H
 #define POSTERN_UPSTREAM_BUDGET_H
 
-#include <stdint.h>
-
-#include "base/mailbox.h"
+#include "upstream/admission.h"
 
 struct budget; /* counted; any thread */
 
-enum { BUDGET_QUEUE_LIMIT = 10000 };
-
-/* A place in the queue: a member of the caller's struct, the budget's until granted or left. */
-struct budget_ticket {
-    struct letter letter; /* first: delivered when a call may begin */
-    struct budget_ticket *next, *previous;
-    struct mailbox *mailbox;
-    bool queued; /* guarded by the budget's lock */
-};
-
-/* `concurrency` 0: no limit. */
-struct budget *budget_create(uint32_t concurrency);
+/* RESULT_MISSING: there is no such time zone. RESULT_SYSTEM: no thread. */
+MUST_USE enum result budget_create(const struct budget_options *options, struct budget **budget);
 struct budget *budget_acquire(struct budget *budget);
 void budget_release(struct budget *budget); /* NULL is fine */
 
-/* A new limit for what begins from now on. */
-void budget_set(struct budget *budget, uint32_t concurrency);
+/* New limits for what begins from now on; what was spent stays spent. RESULT_MISSING: no such time
+ * zone, nothing has changed. */
+MUST_USE enum result budget_set(struct budget *budget, const struct budget_options *options);
 
-/* RESULT_OK: begin now. RESULT_BUSY: the ticket's letter will come. RESULT_LIMIT: the queue is
- * full. */
+/* RESULT_OK: begin now. RESULT_BUSY: the letter will come. RESULT_REFUSED: the ticket says why. */
 MUST_USE enum result budget_enter(struct budget *budget, struct budget_ticket *ticket);
 
-/* A call that was allowed is over. */
-void budget_leave(struct budget *budget);
+/* A call that was admitted is over. */
+void budget_leave(struct budget *budget, struct budget_ticket *ticket,
+                  const struct budget_end *end);
 
-/* Gives a place up. False: the letter is on its way, and whoever gets it calls budget_leave. */
+/* As the functions of the same names in admission.h. */
+void budget_spend(struct budget *budget);
+void budget_raise(struct budget *budget, struct budget_ticket *ticket);
+MUST_USE bool budget_retry(struct budget *budget, const struct budget_ticket *ticket,
+                           uint32_t tries, int64_t *wait_us);
+void budget_read(struct budget *budget, struct budget_status *status);
+
+/* Gives a place up. False: the letter is on its way; where it says BUDGET_ADMITTED, budget_leave is
+ * due. */
 MUST_USE bool budget_give_up(struct budget *budget, struct budget_ticket *ticket);
-
-void budget_read(struct budget *budget, uint32_t *under_way, uint32_t *queued);
 
 #endif

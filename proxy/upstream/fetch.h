@@ -2,7 +2,12 @@
  * Calls to the upstream: libcurl on a worker's event loop. The token goes in here and nowhere
  * earlier, and what comes back is checked, cleaned of it, and rewritten before anybody sees it.
  *
- * A fetch waits for the upstream's budget, then runs. One thread: the one that owns the fetcher.
+ * A fetch waits for its turn in the upstream's budget, then runs. What failed before anything was
+ * sent, and safe requests whose connection broke or that were answered 502, 503 or 504, are tried
+ * again as often as the upstream's `retries` and the retry budget allow; a safe request whose token
+ * was refused is sent once more with another one. None of that once the handler has a head.
+ *
+ * One thread: the one that owns the fetcher.
  */
 #ifndef POSTERN_UPSTREAM_FETCH_H
 #define POSTERN_UPSTREAM_FETCH_H
@@ -10,7 +15,7 @@
 #include "base/mailbox.h"
 #include "http/message.h"
 #include "upstream/budget.h"
-#include "upstream/token.h"
+#include "upstream/credential.h"
 
 struct event_base;
 struct fetcher; /* a thread's: its connections, its loop */
@@ -19,14 +24,14 @@ struct fetch;   /* one call */
 /* What a call needs to know of its upstream; borrowed until the fetch has ended. */
 struct upstream {
     const struct upstream_config *config;
-    struct token *token; /* NULL: none */
+    struct credential *credential;
     struct budget *budget;
 };
 
 enum fetch_outcome {
     FETCH_DONE,      /* the answer is whole */
-    FETCH_REFUSED,   /* the budget's queue was full, or too slow: nothing was sent */
-    FETCH_NOT_SENT,  /* no connection: nothing was sent */
+    FETCH_REFUSED,   /* by the budget: nothing was sent; `refusal` says why */
+    FETCH_NOT_SENT,  /* no connection, or no token: nothing was sent */
     FETCH_TIMED_OUT, /* the request was sent, or may have been; no whole answer in time */
     FETCH_BROKEN,    /* the same, for another reason */
 };
@@ -35,9 +40,13 @@ struct fetch_end {
     enum fetch_outcome outcome;
     bool sent; /* the request may have reached the upstream (PREREQ fired) */
     bool timed_out;
-    int64_t elapsed_us; /* from its sending to the end; 0 where nothing was sent */
-    uint64_t scrubbed;  /* occurrences of the token that were cut out */
-    char detail[128];   /* for logs: what went wrong; no URL in it */
+    enum budget_refusal refusal;
+    int64_t retry_after_us; /* of a refusal; 0: not known */
+    uint32_t calls;         /* that were sent, repetitions included */
+    int64_t queue_us;       /* how long they waited for their turn */
+    int64_t elapsed_us;     /* from the first sending to the end; 0 where nothing was sent */
+    uint64_t scrubbed;      /* occurrences of the token that were cut out */
+    char detail[128];       /* for logs: what went wrong; no URL in it */
 };
 
 /* From on_upload. */
@@ -45,7 +54,8 @@ struct fetch_end {
 #define FETCH_UPLOAD_ABORT ((size_t)-2) /* the body will never be whole */
 
 struct fetch_handler {
-    /* The request is about to be sent, now (CURLOPT_PREREQFUNCTION). May be NULL. */
+    /* The request is about to be sent, now (CURLOPT_PREREQFUNCTION); again for each try. May be
+     * NULL. */
     void (*on_begun)(void *context);
     /* The final head, without hop-by-hop fields, token and cookies; valid until on_end has
      * returned. */
@@ -61,8 +71,9 @@ struct fetch_handler {
 };
 
 struct fetch_request {
+    struct caller caller; /* patience_us 0: the upstream's timeouts.queue */
     struct bytes method;
-    bool safe;                   /* may be repeated by libcurl on a dead connection */
+    bool safe;                   /* may be sent more than once */
     bool head;                   /* HEAD: no body comes */
     struct bytes url;            /* normalised path?query, below the upstream's base path */
     const struct fields *fields; /* what goes up besides the token; copied */
@@ -73,8 +84,8 @@ struct fetch_request {
 MUST_USE enum result fetcher_create(struct event_base *base, struct mailbox *mailbox,
                                     struct fetcher **fetcher);
 
-/* Cancels what is under way. Letters of the budget that are on their way still come to the mailbox.
- * NULL is fine. */
+/* Cancels what is under way. Letters that are on their way still come to the mailbox. NULL is fine.
+ */
 void fetcher_destroy(struct fetcher *fetcher);
 
 /* Once a process, before any thread: libcurl, set to wipe what it frees. */
@@ -88,6 +99,9 @@ struct fetch *fetch_start(struct fetcher *fetcher, const struct upstream *upstre
 
 /* Ends it without on_end; the connection is closed where the request was sent. */
 void fetch_cancel(struct fetch *fetch);
+
+/* Somebody interactive waits for it, too: it goes before what is not. */
+void fetch_raise(struct fetch *fetch);
 
 /* Holds the answer's body back (from on_body), lets it go on; the time-out stands still meanwhile.
  */

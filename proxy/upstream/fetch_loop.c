@@ -24,8 +24,9 @@ struct fetcher {
     CURLM *multi;
     struct event *timer; /* libcurl's */
     struct event *sweep; /* of our deadlines; runs only while there are calls */
+    struct event *round; /* active when there are ends to be told */
     struct fetch_list noted;
-    struct fetch_list doomed;
+    struct fetch_list doomed, soon;
     size_t count;
     unsigned inside;
 };
@@ -85,7 +86,7 @@ static void fetcher_collect(struct fetcher *fetcher)
     }
     struct fetch *fetch;
     while ((fetch = TAILQ_FIRST(&fetcher->doomed)) != NULL) {
-        TAILQ_REMOVE(&fetcher->doomed, fetch, doomed);
+        TAILQ_REMOVE(&fetcher->doomed, fetch, put_off);
         fetch->is_doomed = false;
         fetch_reap(fetch);
     }
@@ -173,13 +174,32 @@ static void loop_on_sweep(evutil_socket_t fd, short what, void *context)
     (void)fd;
     (void)what;
     for (struct fetch *fetch = TAILQ_FIRST(&fetcher->noted), *next; fetch != NULL; fetch = next) {
-        if (fetch->paused || fetch->upload_paused) /* the client's time, not the upstream's */
-            fetch->deadline_us = now_us + fetch->upstream.config->total_timeout_us;
-        const bool timed_out = fetch->deadline_us <= now_us && !fetch->cancelled;
+        if (fetch->step == FETCH_RUNNING && (fetch->paused || fetch->upload_paused))
+            fetch->deadline_us =
+                now_us + fetch->upstream.config->total_timeout_us; /* its client's
+                                                          time, not the upstream's */
+        if (fetch->step == FETCH_RESTING && fetch->resume_us <= now_us && !fetch->cancelled)
+            fetch_retry(fetch);
+        const bool timed_out = fetch->deadline_us <= now_us && !fetch->cancelled && !fetch->is_soon;
         if (timed_out)
             fetch_finish(fetch, CURLE_OPERATION_TIMEDOUT);
         next = timed_out ? TAILQ_FIRST(&fetcher->noted) /* a handler may have ended others */
                          : TAILQ_NEXT(fetch, noted);
+    }
+}
+
+/* libevent: ends that were put off are told. */
+static void loop_on_round(evutil_socket_t fd, short what, void *context)
+{
+    struct fetcher *fetcher = context;
+    struct fetch *fetch;
+
+    (void)fd;
+    (void)what;
+    while ((fetch = TAILQ_FIRST(&fetcher->soon)) != NULL) {
+        TAILQ_REMOVE(&fetcher->soon, fetch, put_off);
+        fetch->is_soon = false;
+        fetch_conclude(fetch);
     }
 }
 
@@ -192,10 +212,13 @@ enum result fetcher_create(struct event_base *base, struct mailbox *mailbox,
     fetcher->mailbox = mailbox;
     TAILQ_INIT(&fetcher->noted);
     TAILQ_INIT(&fetcher->doomed);
+    TAILQ_INIT(&fetcher->soon);
     fetcher->multi = curl_multi_init();
     fetcher->timer = evtimer_new(base, loop_on_timer, fetcher);
     fetcher->sweep = event_new(base, -1, EV_PERSIST, loop_on_sweep, fetcher);
-    if (fetcher->multi == NULL || fetcher->timer == NULL || fetcher->sweep == NULL)
+    fetcher->round = event_new(base, -1, 0, loop_on_round, fetcher);
+    if (fetcher->multi == NULL || fetcher->timer == NULL || fetcher->sweep == NULL ||
+        fetcher->round == NULL)
         memory_exhausted();
     (void)curl_multi_setopt(fetcher->multi, CURLMOPT_SOCKETFUNCTION,
                             loop_on_watch); /* known options: can't fail */
@@ -218,6 +241,7 @@ void fetcher_destroy(struct fetcher *fetcher)
     (void)curl_multi_cleanup(fetcher->multi); /* closes idle connections */
     event_free(fetcher->timer);
     event_free(fetcher->sweep);
+    event_free(fetcher->round);
     free(fetcher);
 }
 
@@ -241,7 +265,7 @@ void fetch_loop_forget(struct fetch *fetch)
     struct fetcher *fetcher = fetch->fetcher;
 
     if (fetch->is_doomed)
-        TAILQ_REMOVE(&fetcher->doomed, fetch, doomed);
+        TAILQ_REMOVE(&fetcher->doomed, fetch, put_off);
     TAILQ_REMOVE(&fetcher->noted, fetch, noted);
     if (--fetcher->count == 0)
         (void)event_del(fetcher->sweep);
@@ -284,10 +308,20 @@ bool fetch_loop_is_inside(const struct fetcher *fetcher)
     return fetcher->inside > 0;
 }
 
+void fetch_loop_soon(struct fetch *fetch)
+{
+    fetch->is_soon = true;
+    TAILQ_INSERT_TAIL(&fetch->fetcher->soon, fetch, put_off);
+    event_active(fetch->fetcher->round, EV_TIMEOUT, 0);
+}
+
 void fetch_loop_doom(struct fetch *fetch)
 {
+    if (fetch->is_soon)
+        TAILQ_REMOVE(&fetch->fetcher->soon, fetch, put_off);
+    fetch->is_soon = false;
     fetch->is_doomed = true;
-    TAILQ_INSERT_TAIL(&fetch->fetcher->doomed, fetch, doomed);
+    TAILQ_INSERT_TAIL(&fetch->fetcher->doomed, fetch, put_off);
 }
 
 size_t fetcher_count(const struct fetcher *fetcher)

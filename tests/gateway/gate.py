@@ -347,7 +347,10 @@ class Gate(Process):
         "listen": ["127.0.0.1:0"],
         "admin": "127.0.0.1:0",
         "workers": 2,
-        "upstreams": {"copernica": {"preset": "copernica", "timeouts": {"total": "60s"}}},
+        # every call is made once, whatever the upstream says: what retries, pauses and breaker do, the
+        # tests of the budget ask for
+        "upstreams": {"copernica": {"preset": "copernica", "timeouts": {"total": "60s"}, "retries": 0,
+                                    "breaker": False, "pause_max": "0s"}},
         "cache": {"max_size": "64MiB", "ttl": "1h",
                   # a test that runs slowly must not see a view expire
                   "rules": [{"match": "/**", "ttl": "1h"}]},

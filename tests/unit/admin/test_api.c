@@ -51,8 +51,8 @@ static int server_make(void **state)
 
 static int server_drop(void **state)
 {
-    static const char *const names[] = {"data/cache.mdb", "data/cache.mdb-lock", "data/lock",
-                                        "preset.json"};
+    static const char *const names[] = {"data/cache.mdb",  "data/cache.mdb-lock",  "data/lock",
+                                        "data/ledger.mdb", "data/ledger.mdb-lock", "preset.json"};
     char path[128];
 
     (void)state;

@@ -6,14 +6,14 @@
 
 static struct keeper keeper;
 static struct flights *flights;
-static unsigned letters, answers, abandonments;
+static unsigned letters, answers, abandonments, raises;
 
 static int table_make(void **state)
 {
     (void)state;
     keeper_open(&keeper, 16 * 1024 * 1024);
     flights = flights_create(keeper.cache);
-    letters = answers = abandonments = 0;
+    letters = answers = abandonments = raises = 0;
     return 0;
 }
 
@@ -42,6 +42,12 @@ static void on_abandoned(void *context)
     flight_end(context, false);
 }
 
+static void on_raised(void *context)
+{
+    (void)context;
+    raises++;
+}
+
 /* What came of joining. */
 struct joined {
     enum flight_role role;
@@ -49,16 +55,17 @@ struct joined {
     struct flight_waiter *waiter; /* FLIGHT_WAIT */
 };
 
-static struct joined join_as(const char *path, struct hash128 variant)
+static struct joined join_with(const char *path, struct hash128 variant, bool is_urgent)
 {
     const struct cache_query query = keeper_query(&keeper, path);
     struct joined joined = {.waiter = memory_take(1, sizeof(*joined.waiter))};
 
     joined.waiter->letter.deliver = on_landed;
     joined.waiter->mailbox = keeper.mailbox;
+    joined.waiter->is_urgent = is_urgent;
     joined.role = flight_join(flights, &query, variant, joined.waiter, &joined.flight);
     if (joined.role == FLIGHT_LEAD) {
-        const struct flight_hooks hooks = {keeper.mailbox, on_abandoned, joined.flight};
+        const struct flight_hooks hooks = {keeper.mailbox, on_abandoned, on_raised, joined.flight};
 
         flight_set_hooks(joined.flight, &hooks);
     }
@@ -69,6 +76,16 @@ static struct joined join_as(const char *path, struct hash128 variant)
         joined.waiter = NULL;
     }
     return joined;
+}
+
+static struct joined join_as(const char *path, struct hash128 variant)
+{
+    return join_with(path, variant, false);
+}
+
+static struct joined join_urgently(const char *path)
+{
+    return join_with(path, hash_of(bytes_of_string(path)), true);
 }
 
 static struct joined join(const char *path)
@@ -299,6 +316,38 @@ static void a_waiter_gets_the_answer_although_the_leader_left(void **state)
     assert_int_equal(abandonments, 0);
 }
 
+static void the_first_urgent_one_who_waits_raises_the_flight(void **state)
+{
+    (void)state;
+    const struct joined leader = join("/a");
+    assert_int_equal(join("/a").role, FLIGHT_WAIT);
+    deliver();
+    assert_int_equal(raises, 0);
+    assert_int_equal(join_urgently("/a").role, FLIGHT_WAIT);
+    assert_int_equal(join_urgently("/a").role, FLIGHT_WAIT);
+    assert_int_equal(raises, 0); /* by letter */
+    deliver();
+    assert_int_equal(raises, 1);
+    flight_end(leader.flight, false);
+    deliver();
+    const struct joined urgent = join_urgently("/b");
+    assert_int_equal(join_urgently("/b").role, FLIGHT_WAIT);
+    deliver();
+    assert_int_equal(raises, 1); /* it was urgent from the start */
+    flight_end(urgent.flight, false);
+    deliver();
+}
+
+static void a_flight_that_ends_before_it_hears_of_being_raised_is_gone_once(void **state)
+{
+    (void)state;
+    const struct joined leader = join("/a");
+    assert_int_equal(join_urgently("/a").role, FLIGHT_WAIT);
+    flight_end(leader.flight, false);
+    deliver();
+    assert_int_equal(raises, 0);
+}
+
 static void a_flight_that_ends_before_it_hears_of_being_abandoned_is_ended_once(void **state)
 {
     (void)state;
@@ -355,6 +404,8 @@ int main(void)
         WITH_TABLE(the_last_waiter_to_leave_ends_the_flight),
         WITH_TABLE(waiters_may_leave_while_the_leader_stays),
         WITH_TABLE(a_waiter_gets_the_answer_although_the_leader_left),
+        WITH_TABLE(the_first_urgent_one_who_waits_raises_the_flight),
+        WITH_TABLE(a_flight_that_ends_before_it_hears_of_being_raised_is_gone_once),
         WITH_TABLE(a_flight_that_ends_before_it_hears_of_being_abandoned_is_ended_once),
         WITH_TABLE(a_letter_on_its_way_can_not_be_called_back),
         WITH_TABLE(waiters_are_bounded),

@@ -148,7 +148,7 @@ static void client_join(struct client *client, const struct cache_query *query)
     struct flight_waiter *waiter = memory_take(1, sizeof(*waiter));
     const struct cache_key key =
         key_of_variant(&client->lane->arena, &query->url, BYTES(""), query->sent);
-    const struct flight_hooks hooks = {client->lane->mailbox, client_on_abandoned, client};
+    const struct flight_hooks hooks = {client->lane->mailbox, client_on_abandoned, NULL, client};
 
     waiter->letter.deliver = client_on_landed;
     waiter->mailbox = client->lane->mailbox;

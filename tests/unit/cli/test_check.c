@@ -37,10 +37,12 @@ static void a_fine_configuration_is_fine(void **state)
     struct call call;
 
     (void)state;
-    check(&call, "{\"upstreams\": {\"a\": {\"url\": \"https://x\",\n\"retries\": 1}}}");
+    check(&call, "{\"cache\": {\n\"stale_if_error\": \"1h\"}, \"upstreams\": {\"a\": {\"url\": "
+                 "\"https://x\"}}}");
     assert_int_equal(call.code, CLI_DONE);
     assert_says(call.out, "postern.json is fine\n");
-    assert_says(call.out, "warning: line 2: /upstreams/a/retries: retries does nothing yet");
+    assert_says(call.out,
+                "warning: line 2: /cache/stale_if_error: stale_if_error does nothing yet");
     assert_string_equal(call.err, "");
 }
 

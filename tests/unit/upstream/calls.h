@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "config/configuration.h"
+#include "upstream/budgeting.h"
 #include "upstream/fetch.h"
 #include "upstream/fetching.h"
 
@@ -153,8 +154,11 @@ static inline int world_make(void **state)
         .queue_timeout_us = WAIT_US,
         .tls_verify = true,
     };
-    upstream = (struct upstream){.config = &config, .budget = budget_create(0)};
-    assert_int_equal(token_create(BYTES(TOKEN), &upstream.token, NULL), RESULT_OK);
+    upstream = (struct upstream){.config = &config, .budget = budget_of(0)};
+    struct token *token;
+    assert_int_equal(token_create(BYTES(TOKEN), &token, NULL), RESULT_OK);
+    upstream.credential = credential_create(token);
+    token_release(token);
     return 0;
 }
 
@@ -165,7 +169,7 @@ static inline int world_drop(void **state)
     fetcher_destroy(fetcher);
     mailbox_close(mailbox);
     event_base_free(base);
-    token_release(upstream.token);
+    credential_release(upstream.credential);
     budget_release(upstream.budget);
     origin_close(&origin);
     assert_int_equal(left, 0);
@@ -176,7 +180,8 @@ static inline struct fetch_request request_of(const char *method, const char *pa
 {
     static const struct fields none;
 
-    return (struct fetch_request){.method = bytes_of_string(method),
+    return (struct fetch_request){.caller = {.weight = 1},
+                                  .method = bytes_of_string(method),
                                   .safe = strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0,
                                   .head = strcmp(method, "HEAD") == 0,
                                   .url = bytes_of_string(path),

@@ -12,7 +12,7 @@
 #include <stdatomic.h>
 
 #include "base/memory.h"
-#include "upstream/budget.h"
+#include "upstream/budgeting.h"
 
 enum { THREADS = 4, CALLS_EACH = 2000, CONCURRENCY = 3 };
 
@@ -49,7 +49,9 @@ static void on_admitted(struct letter *letter)
 
 static struct waiter waiter_of(int *admitted)
 {
-    return (struct waiter){.ticket = {.letter = {.deliver = on_admitted}, .mailbox = mailbox},
+    return (struct waiter){.ticket = {.letter = {.deliver = on_admitted},
+                                      .mailbox = mailbox,
+                                      .caller = {.weight = 1, .patience_us = INT64_MAX}},
                            .admitted = admitted};
 }
 
@@ -58,18 +60,15 @@ static void deliver(void)
     assert_int_not_equal(event_base_loop(base, EVLOOP_NONBLOCK), -1);
 }
 
-static void assert_counts(struct budget *budget, uint32_t wanted_under_way, uint32_t wanted_queued)
+/* A call of whom it is ends as if it had never been sent. */
+static void leave(struct budget *budget, struct budget_ticket *ticket)
 {
-    uint32_t under_way, queued;
-
-    budget_read(budget, &under_way, &queued);
-    assert_int_equal(under_way, wanted_under_way);
-    assert_int_equal(queued, wanted_queued);
+    budget_leave(budget, ticket, &(struct budget_end){.cancelled = true});
 }
 
 static void as_many_as_allowed_begin_at_once(void **state)
 {
-    struct budget *budget = budget_create(2);
+    struct budget *budget = budget_of(2);
     int admitted = 0;
     struct waiter a = waiter_of(&admitted), b = waiter_of(&admitted), c = waiter_of(&admitted);
 
@@ -78,20 +77,20 @@ static void as_many_as_allowed_begin_at_once(void **state)
     assert_int_equal(budget_enter(budget, &b.ticket), RESULT_OK);
     assert_int_equal(budget_enter(budget, &c.ticket), RESULT_BUSY);
     assert_counts(budget, 2, 1);
-    budget_leave(budget);
+    leave(budget, &a.ticket);
     assert_counts(budget, 2, 0);
     assert_int_equal(c.place, 0); /* by letter */
     deliver();
     assert_int_equal(c.place, 1);
-    budget_leave(budget);
-    budget_leave(budget);
+    leave(budget, &b.ticket);
+    leave(budget, &c.ticket);
     assert_counts(budget, 0, 0);
     budget_release(budget);
 }
 
 static void without_a_limit_nobody_waits(void **state)
 {
-    struct budget *budget = budget_create(0);
+    struct budget *budget = budget_of(0);
     int admitted = 0;
     struct waiter waiter = waiter_of(&admitted);
 
@@ -104,7 +103,7 @@ static void without_a_limit_nobody_waits(void **state)
 
 static void who_came_first_is_let_in_first(void **state)
 {
-    struct budget *budget = budget_create(1);
+    struct budget *budget = budget_of(1);
     int admitted = 0;
     struct waiter first = waiter_of(&admitted), waiters[5];
 
@@ -117,13 +116,13 @@ static void who_came_first_is_let_in_first(void **state)
     assert_true(budget_give_up(budget, &waiters[0].ticket)); /* the head, … */
     assert_true(budget_give_up(budget, &waiters[2].ticket)); /* one in the middle, … */
     assert_true(budget_give_up(budget, &waiters[4].ticket)); /* and the tail */
-    budget_leave(budget);
+    leave(budget, &first.ticket);
     deliver();
-    budget_leave(budget);
+    leave(budget, &waiters[1].ticket);
     deliver();
     assert_int_equal(waiters[1].place, 1);
     assert_int_equal(waiters[3].place, 2);
-    budget_leave(budget);
+    leave(budget, &waiters[3].ticket);
     assert_counts(budget, 0, 0);
     budget_release(budget);
 }
@@ -131,63 +130,71 @@ static void who_came_first_is_let_in_first(void **state)
 /* Nobody overtakes the queue although there is room for the moment. */
 static void a_newcomer_waits_behind_the_queue(void **state)
 {
-    struct budget *budget = budget_create(1);
+    struct budget *budget = budget_of(1);
     int admitted = 0;
     struct waiter a = waiter_of(&admitted), b = waiter_of(&admitted), c = waiter_of(&admitted);
 
     (void)state;
     assert_int_equal(budget_enter(budget, &a.ticket), RESULT_OK);
     assert_int_equal(budget_enter(budget, &b.ticket), RESULT_BUSY);
-    budget_leave(budget); /* b has the place, though not the letter yet */
+    leave(budget, &a.ticket); /* b has the place, though not the letter yet */
     assert_int_equal(budget_enter(budget, &c.ticket), RESULT_BUSY);
     deliver();
     assert_int_equal(b.place, 1);
     assert_int_equal(c.place, 0);
     assert_true(budget_give_up(budget, &c.ticket));
-    budget_leave(budget);
+    leave(budget, &b.ticket);
     budget_release(budget);
 }
 
 static void a_letter_on_its_way_can_not_be_given_up(void **state)
 {
-    struct budget *budget = budget_create(1);
+    struct budget *budget = budget_of(1);
     int admitted = 0;
     struct waiter a = waiter_of(&admitted), b = waiter_of(&admitted);
 
     (void)state;
     assert_int_equal(budget_enter(budget, &a.ticket), RESULT_OK);
     assert_int_equal(budget_enter(budget, &b.ticket), RESULT_BUSY);
-    budget_leave(budget);
+    leave(budget, &a.ticket);
     assert_false(budget_give_up(budget, &b.ticket));
     deliver();
-    budget_leave(budget); /* b's */
+    leave(budget, &b.ticket);
     assert_counts(budget, 0, 0);
     budget_release(budget);
 }
 
-static void the_queue_is_bounded(void **state)
+static void the_queue_of_a_client_is_bounded(void **state)
 {
-    struct budget *budget = budget_create(1);
+    struct budget *budget = budget_of(1);
     int admitted = 0;
-    struct waiter first = waiter_of(&admitted), last = waiter_of(&admitted);
-    struct waiter *waiters = memory_take(BUDGET_QUEUE_LIMIT, sizeof(*waiters));
+    struct waiter first = waiter_of(&admitted), last = waiter_of(&admitted),
+                  other = waiter_of(&admitted);
+    struct waiter *waiters = memory_take(QUEUE_FLOW_LIMIT, sizeof(*waiters));
 
     (void)state;
     assert_int_equal(budget_enter(budget, &first.ticket), RESULT_OK);
-    for (int i = 0; i < BUDGET_QUEUE_LIMIT; i++) {
+    for (int i = 0; i < QUEUE_FLOW_LIMIT; i++) {
         waiters[i] = waiter_of(&admitted);
         assert_int_equal(budget_enter(budget, &waiters[i].ticket), RESULT_BUSY);
     }
-    assert_int_equal(budget_enter(budget, &last.ticket), RESULT_LIMIT);
+    assert_int_equal(budget_enter(budget, &last.ticket), RESULT_REFUSED);
+    assert_int_equal(last.ticket.refusal, BUDGET_FULL);
+    other.ticket.caller.client = 1;
+    assert_int_equal(budget_enter(budget, &other.ticket), RESULT_BUSY);
+    assert_true(budget_give_up(budget, &other.ticket));
     assert_true(budget_give_up(budget, &waiters[7].ticket));
     assert_int_equal(budget_enter(budget, &last.ticket), RESULT_BUSY);
+    assert_true(budget_give_up(budget, &last.ticket));
+    for (int i = 0; i < QUEUE_FLOW_LIMIT; i++)
+        assert_true(i == 7 || budget_give_up(budget, &waiters[i].ticket));
     budget_release(budget);
     free(waiters);
 }
 
 static void a_new_limit_holds_for_what_begins_from_now_on(void **state)
 {
-    struct budget *budget = budget_create(1);
+    struct budget *budget = budget_of(1);
     int admitted = 0;
     struct waiter first = waiter_of(&admitted), waiters[4];
 
@@ -197,14 +204,14 @@ static void a_new_limit_holds_for_what_begins_from_now_on(void **state)
         waiters[i] = waiter_of(&admitted);
         assert_int_equal(budget_enter(budget, &waiters[i].ticket), RESULT_BUSY);
     }
-    budget_set(budget, 3);
+    budget_limit(budget, 3);
     deliver();
     assert_int_equal(admitted, 2);
-    budget_set(budget, 1);
-    budget_leave(budget);
+    budget_limit(budget, 1);
+    leave(budget, &first.ticket);
     deliver();
     assert_int_equal(admitted, 2); /* two are still under way */
-    budget_set(budget, 0);
+    budget_limit(budget, 0);
     deliver();
     assert_int_equal(admitted, 4);
     budget_release(budget);
@@ -217,7 +224,7 @@ struct shared {
     atomic_int under_way, most;
 };
 
-struct caller {
+struct thread {
     struct budget_ticket ticket; /* first */
     struct shared *shared;
     struct event_base *base;
@@ -229,10 +236,10 @@ struct caller {
 
 static void caller_on_admitted(struct letter *letter)
 {
-    ((struct caller *)letter)->is_in = true;
+    ((struct thread *)letter)->is_in = true;
 }
 
-static void caller_work(struct caller *caller)
+static void caller_work(struct thread *caller)
 {
     struct shared *shared = caller->shared;
     const int now = atomic_fetch_add(&shared->under_way, 1) + 1;
@@ -242,10 +249,10 @@ static void caller_work(struct caller *caller)
         ;
     (void)sched_yield();
     (void)atomic_fetch_sub(&shared->under_way, 1);
-    budget_leave(shared->budget);
+    leave(shared->budget, &caller->ticket);
 }
 
-static void caller_call(struct caller *caller)
+static void caller_call(struct thread *caller)
 {
     struct budget *budget = caller->shared->budget;
     const enum result result = budget_enter(budget, &caller->ticket);
@@ -270,15 +277,17 @@ static void *caller_run(void *context)
 
 static void the_limit_holds_over_all_threads(void **state)
 {
-    struct shared shared = {.budget = budget_create(CONCURRENCY)};
-    struct caller callers[THREADS];
+    struct shared shared = {.budget = budget_of(CONCURRENCY)};
+    struct thread callers[THREADS];
 
     (void)state;
     for (unsigned i = 0; i < THREADS; i++) {
-        callers[i] = (struct caller){.shared = &shared, .base = event_base_new(), .random = i};
+        callers[i] = (struct thread){.shared = &shared, .base = event_base_new(), .random = i};
         assert_int_equal(mailbox_open(callers[i].base, &callers[i].mailbox), RESULT_OK);
         callers[i].ticket.letter.deliver = caller_on_admitted;
         callers[i].ticket.mailbox = callers[i].mailbox;
+        callers[i].ticket.caller =
+            (struct caller){.client = i, .weight = 1, .patience_us = INT64_MAX};
         assert_int_equal(pthread_create(&callers[i].thread, NULL, caller_run, &callers[i]), 0);
     }
     for (unsigned i = 0; i < THREADS; i++)
@@ -303,7 +312,7 @@ int main(void)
         WITH_BOX(who_came_first_is_let_in_first),
         WITH_BOX(a_newcomer_waits_behind_the_queue),
         WITH_BOX(a_letter_on_its_way_can_not_be_given_up),
-        WITH_BOX(the_queue_is_bounded),
+        WITH_BOX(the_queue_of_a_client_is_bounded),
         WITH_BOX(a_new_limit_holds_for_what_begins_from_now_on),
         cmocka_unit_test(the_limit_holds_over_all_threads),
     };

@@ -103,10 +103,9 @@ static void destroying_the_fetcher_ends_calls_without_a_word(void **state)
 {
     struct call call = {0}, queued = {0};
     const struct fetch_request request = request_of("GET", "/hang");
-    uint32_t under_way, waiting;
 
     (void)state;
-    budget_set(upstream.budget, 1);
+    budget_limit(upstream.budget, 1);
     call_begin(&call, &request);
     call_begin(&queued, &request);
     for (int i = 0; i < 5; i++)
@@ -114,8 +113,7 @@ static void destroying_the_fetcher_ends_calls_without_a_word(void **state)
     fetcher_destroy(fetcher);
     turn(); /* the letter that let the second one in */
     assert_int_equal(call.ends + queued.ends, 0);
-    budget_read(upstream.budget, &under_way, &waiting);
-    assert_int_equal(under_way + waiting, 0);
+    assert_counts(upstream.budget, 0, 0);
     assert_int_equal(fetcher_create(base, mailbox, &fetcher), RESULT_OK);
     call_finish(&call);
     call_finish(&queued);
@@ -127,23 +125,19 @@ static void a_call_waits_for_its_turn(void **state)
 {
     struct call first = {0}, second = {0};
     const struct fetch_request hang = request_of("GET", "/hang"), ok = request_of("GET", "/ok");
-    uint32_t under_way, queued;
 
     (void)state;
-    budget_set(upstream.budget, 1);
+    budget_limit(upstream.budget, 1);
     call_begin(&first, &hang);
     call_begin(&second, &ok);
     for (int i = 0; i < 10; i++)
         turn();
     assert_int_equal(second.begun, 0);
-    budget_read(upstream.budget, &under_way, &queued);
-    assert_int_equal(under_way, 1);
-    assert_int_equal(queued, 1);
+    assert_counts(upstream.budget, 1, 1);
     fetch_cancel(first.fetch);
     call_await(&second);
     assert_int_equal(second.end.outcome, FETCH_DONE);
-    budget_read(upstream.budget, &under_way, &queued);
-    assert_int_equal(under_way + queued, 0);
+    assert_counts(upstream.budget, 0, 0);
     call_finish(&first);
     call_finish(&second);
 }
@@ -154,7 +148,7 @@ static void a_call_that_waits_too_long_is_refused(void **state)
     const struct fetch_request hang = request_of("GET", "/hang"), ok = request_of("GET", "/ok");
 
     (void)state;
-    budget_set(upstream.budget, 1);
+    budget_limit(upstream.budget, 1);
     config.queue_timeout_us = 100 * 1000;
     call_begin(&first, &hang);
     call_begin(&second, &ok);
@@ -173,10 +167,9 @@ static void a_call_that_leaves_as_it_is_admitted_gives_its_place_back(void **sta
 {
     struct call first = {0}, second = {0}, third = {0};
     const struct fetch_request hang = request_of("GET", "/hang"), ok = request_of("GET", "/ok");
-    uint32_t under_way, queued;
 
     (void)state;
-    budget_set(upstream.budget, 1);
+    budget_limit(upstream.budget, 1);
     call_begin(&first, &hang);
     call_begin(&second, &hang);
     call_begin(&third, &ok);
@@ -185,8 +178,7 @@ static void a_call_that_leaves_as_it_is_admitted_gives_its_place_back(void **sta
     fetch_cancel(second.fetch); /* before it hears of it */
     call_await(&third);
     assert_int_equal(third.end.outcome, FETCH_DONE);
-    budget_read(upstream.budget, &under_way, &queued);
-    assert_int_equal(under_way + queued, 0);
+    assert_counts(upstream.budget, 0, 0);
     call_finish(&first);
     call_finish(&second);
     call_finish(&third);
