@@ -116,6 +116,7 @@ static void reading_abandon(void *context)
 
     if (reading->fetch == NULL)
         return; /* the store's letter is due, and ends it */
+    counter_add(&reading->worker->counters.upstream_calls, fetch_calls(reading->fetch));
     fetch_cancel(reading->fetch);
     reading->fetch = NULL;
     reading_end_flight(reading, false);
@@ -132,7 +133,10 @@ static void reading_raise(void *context)
 
 void reading_leave(struct reading *reading)
 {
-    (void)reading_let_go(reading);
+    struct exchange *exchange = reading_let_go(reading);
+
+    if (exchange != NULL && reading->fetch != NULL)
+        exchange->calls += fetch_calls(reading->fetch); /* what comes after is nobody's */
     if (reading->fetch == NULL)
         return;
     if (reading->collecting && reading->flight != NULL && !flight_leader_left(reading->flight))

@@ -416,6 +416,11 @@ void fetch_discard(struct fetch *fetch)
         fetch_free(fetch);
 }
 
+uint32_t fetch_calls(const struct fetch *fetch)
+{
+    return fetch->end.calls;
+}
+
 void fetch_raise(struct fetch *fetch)
 {
     fetch->ticket.caller.priority = PRIORITY_INTERACTIVE;

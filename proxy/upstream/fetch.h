@@ -97,6 +97,9 @@ struct fetch *fetch_start(struct fetcher *fetcher, const struct upstream *upstre
                           const struct fetch_request *request, const struct fetch_handler *handler,
                           void *context);
 
+/* How often it was sent so far. */
+uint32_t fetch_calls(const struct fetch *fetch);
+
 /* Ends it without on_end; the connection is closed where the request was sent. */
 void fetch_cancel(struct fetch *fetch);
 
