@@ -116,16 +116,28 @@ static void day_spend(struct admission *admission)
 
 /* --- life --- */
 
-static void limits_use(struct admission *admission, const struct budget_options *options)
+/* The writes' share of the rate. Two at once at least: with one, each decision that comes a little
+ * after the share allows it would make the share smaller by so much. */
+static struct pace_limit write_rate_of(const struct budget_limits *limits)
+{
+    const uint32_t burst = (uint32_t)(limits->burst * limits->write_share);
+
+    return pace_limit_of(limits->per_second * limits->write_share, burst < 2 ? 2 : burst);
+}
+
+static void limits_use(struct admission *admission, const struct budget_options *options,
+                       int64_t now_us)
 {
     const struct budget_limits *limits = options->limits;
-    const double share = limits->write_share;
+    const struct pace_limit rate = pace_limit_of(limits->per_second, limits->burst);
+    const struct pace_limit write_rate = write_rate_of(limits);
 
+    pace_change(&admission->pace, &admission->rate, &rate, now_us);
+    pace_change(&admission->write_pace, &admission->write_rate, &write_rate, now_us);
+    admission->rate = rate;
+    admission->write_rate = write_rate;
     admission->limits = *limits;
     admission->limits.time_zone = NULL; /* the zone is open */
-    admission->rate = pace_limit_of(limits->per_second, limits->burst);
-    admission->write_rate =
-        pace_limit_of(limits->per_second * share, (uint32_t)(limits->burst * share));
     admission->pauses.max_us = options->pause_max_us;
     admission->has_breaker = options->has_breaker;
 }
@@ -146,7 +158,7 @@ enum result admission_create(const struct budget_options *options, const struct 
     admission->queue = queue_create();
     TAILQ_INIT(&admission->decided);
     admission->retry_cents = ADMISSION_RETRIES * RETRY_CENTS;
-    limits_use(admission, options);
+    limits_use(admission, options, times->now_us);
     day_open(admission, times->wall_us);
     *created = admission;
     return RESULT_OK;
@@ -175,7 +187,7 @@ enum result admission_set(struct admission *admission, const struct budget_optio
         return result;
     day_zone_close(admission->zone);
     admission->zone = zone;
-    limits_use(admission, options);
+    limits_use(admission, options, times->now_us);
     day_turn(admission, times->wall_us);
     admission->day.ends_wall_us = day_of(zone, times->wall_us).ends_wall_us;
     return RESULT_OK;

@@ -220,6 +220,48 @@ static void writes_have_their_share_of_the_rate(void **state)
     assert_in_range(writes, 49, 52); /* by turns alone it would be 10 */
 }
 
+/* A thread that decides a little after it may must not take from the writes. */
+static void writes_have_their_share_when_decisions_come_late(void **state)
+{
+    unsigned writes = 0, all = 0;
+
+    (void)state;
+    limits.per_second = 20;
+    limits.burst = 5;
+    limits.write_share = 0.1;
+    begin(0, false);
+    for (uint32_t client = 0; client < 24; client++)
+        for (int i = 0; i < 100; i++)
+            (void)!enter(call(client, false));
+    for (int i = 0; i < 200; i++)
+        (void)!enter(call(24, true));
+    for (int64_t slot = 0; slot < 1000; slot++) {
+        pass(SLOT_US + (slot * 7919 % 1000) - (slot > 0 ? (slot - 1) * 7919 % 1000 : 0));
+        all += let_in(&writes);
+    }
+    assert_in_range(all, 999, 1001);
+    assert_in_range(writes, 99, 102);
+}
+
+static void another_rate_counts_from_now_on(void **state)
+{
+    unsigned writes = 0;
+
+    (void)state;
+    limits.per_second = 0.001;
+    limits.burst = 10;
+    begin(0, false);
+    for (int i = 0; i < 10; i++)
+        whole(false);
+    assert_int_equal(enter(call(0, false)), RESULT_BUSY);
+    limits.per_second = 20;
+    assert_int_equal(admission_set(admission, &(struct budget_options){.limits = &limits}, &times),
+                     RESULT_OK);
+    assert_int_equal(let_in(&writes), 0); /* what was spent stays spent, … */
+    pass(SLOT_US);
+    assert_int_equal(let_in(&writes), 1); /* … but is there again as fast as it now is */
+}
+
 static void reads_borrow_what_no_write_asks_for(void **state)
 {
     unsigned writes = 0, all = 0;
@@ -428,6 +470,8 @@ int main(void)
         WITH_WORLD(the_time_to_look_again_is_told),
         WITH_WORLD(a_turn_that_would_come_too_late_is_refused_at_once),
         WITH_WORLD(writes_have_their_share_of_the_rate),
+        WITH_WORLD(writes_have_their_share_when_decisions_come_late),
+        WITH_WORLD(another_rate_counts_from_now_on),
         WITH_WORLD(reads_borrow_what_no_write_asks_for),
         WITH_WORLD(the_last_places_are_for_writes),
         WITH_WORLD(the_upstreams_own_numbers_count),
