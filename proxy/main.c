@@ -20,6 +20,7 @@ static const char usage[] =
     "  status      what a running gate does\n"
     "  purge       makes a running gate forget stored answers\n"
     "  why         what a running gate knows of a URL\n"
+    "  top         who spends the upstream's calls, again and again\n"
     "\n"
     "  --help      also after a command\n"
     "  --version\n";
@@ -31,7 +32,7 @@ static const struct {
     {"run", cli_run},         {"sandbox", cli_sandbox}, {"check", cli_check},
     {"explain", cli_explain}, {"client", cli_client},   {"identity", cli_identity},
     {"status", cli_status},   {"purge", cli_purge},     {"why", cli_why},
-    {"login", cli_login},
+    {"login", cli_login},     {"top", cli_top},
 };
 
 int main(int argc, char **argv)

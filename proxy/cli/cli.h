@@ -34,4 +34,7 @@ int cli_status(int argc, char **argv);
 int cli_why(int argc, char **argv);
 int cli_purge(int argc, char **argv);
 
+/* postern top: a running gate's clients and upstreams, again and again. */
+int cli_top(int argc, char **argv);
+
 #endif

@@ -7,6 +7,7 @@
 #include "cli/admin_call.h"
 #include "cli/cli.h"
 #include "cli/configured.h"
+#include "cli/told.h"
 #include "http/json.h"
 
 static const char status_usage[] = "usage: postern status [--json] [--config FILE]\n"
@@ -23,26 +24,39 @@ static const char purge_usage[] =
     "  --tag TAG        the same, written profile/456\n"
     "  --entity ENTITY  all that a change of profile/456, made elsewhere, could have changed\n";
 
-enum { ANSWER_LIMIT_BYTES = 64 * 1024 * 1024 };
-
-static double number(const cJSON *object, const char *name)
-{
-    return cJSON_GetNumberValue(cJSON_GetObjectItemCaseSensitive(object, name));
-}
-
 static void say_upstreams(const cJSON *status)
 {
     const cJSON *item;
 
     cJSON_ArrayForEach(item, cJSON_GetObjectItemCaseSensitive(status, "upstreams"))
     {
-        const char *name = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(item, "name"));
-        const char *account =
-            cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(item, "account"));
+        char room[TOLD_TEXT_ROOM], account_room[TOLD_TEXT_ROOM];
+        const char *account = told_text(item, "account", account_room);
 
         (void)printf("upstream %s: account %s, %.0f calls under way, %.0f wait\n",
-                     name == NULL ? "?" : name, account == NULL ? "not known yet" : account,
-                     number(item, "under_way"), number(item, "queued"));
+                     told_text(item, "name", room), account[0] == '\0' ? "not known yet" : account,
+                     told_number(item, "under_way"), told_number(item, "queued"));
+    }
+}
+
+static void say_clients(const cJSON *status)
+{
+    const cJSON *item;
+
+    cJSON_ArrayForEach(item, cJSON_GetObjectItemCaseSensitive(status, "clients"))
+    {
+        char room[TOLD_TEXT_ROOM];
+        const char *name = told_text(item, "name", room);
+        const double queued = told_number(item, "queued");
+
+        (void)printf("client %s: %.0f requests, %.0f hits, %.0f calls, %.0f saved, %.0f refused",
+                     name[0] == '\0' ? "(not identified)" : name, told_number(item, "requests"),
+                     told_number(item, "hits"), told_number(item, "calls"),
+                     told_number(item, "saved"), told_number(item, "refused"));
+        if (queued > 0)
+            (void)printf(", %.0f waited %.0f ms on average", queued,
+                         told_number(item, "queue_us") / queued / 1000);
+        (void)putchar('\n');
     }
 }
 
@@ -50,46 +64,27 @@ static void say_status(const cJSON *status)
 {
     const cJSON *cache = cJSON_GetObjectItemCaseSensitive(status, "cache");
     const cJSON *audit = cJSON_GetObjectItemCaseSensitive(status, "audit");
-    const char *version = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(status, "version"));
+    char room[TOLD_TEXT_ROOM];
 
-    (void)printf(
-        "postern %s, up %.0f s, %.0f workers, %.0f clients%s\n", version == NULL ? "?" : version,
-        number(status, "uptime_s"), number(status, "workers"), number(status, "configured_clients"),
-        cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(status, "draining")) ? ", draining" : "");
+    (void)printf("postern %s, up %.0f s, %.0f workers, %.0f clients%s\n",
+                 told_text(status, "version", room), told_number(status, "uptime_s"),
+                 told_number(status, "workers"), told_number(status, "configured_clients"),
+                 cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(status, "draining")) ? ", draining"
+                                                                                    : "");
     (void)printf("requests %.0f, upstream calls %.0f, calls saved %.0f\n",
-                 number(status, "requests"), number(status, "upstream_calls"),
-                 number(status, "calls_saved"));
+                 told_number(status, "requests"), told_number(status, "upstream_calls"),
+                 told_number(status, "calls_saved"));
     say_upstreams(status);
-    (void)printf("cache: %.0f entries, %.0f of %.0f bytes, %.0f invalidations, %.0f evictions%s\n",
-                 number(cache, "entries"), number(cache, "bytes"), number(cache, "max_bytes"),
-                 number(cache, "invalidations"), number(cache, "evictions"),
-                 cJSON_IsFalse(cJSON_GetObjectItemCaseSensitive(cache, "usable")) ? ", OUT OF USE"
-                                                                                  : "");
+    say_clients(status);
+    (void)printf(
+        "cache: %.0f entries, %.0f of %.0f bytes, %.0f invalidations, %.0f evictions%s\n",
+        told_number(cache, "entries"), told_number(cache, "bytes"), told_number(cache, "max_bytes"),
+        told_number(cache, "invalidations"), told_number(cache, "evictions"),
+        cJSON_IsFalse(cJSON_GetObjectItemCaseSensitive(cache, "usable")) ? ", OUT OF USE" : "");
     if (cJSON_IsObject(audit))
-        (void)printf("audit: %.0f records%s\n", number(audit, "records"),
+        (void)printf("audit: %.0f records%s\n", told_number(audit, "records"),
                      cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(audit, "failing")) ? ", FAILING"
                                                                                       : "");
-}
-
-static int status(const struct configuration *configuration, bool json)
-{
-    struct buffer answer;
-
-    buffer_init(&answer, ANSWER_LIMIT_BYTES);
-    int code = admin_call(configuration, "/api/status", NULL, &answer);
-    if (code == CLI_DONE && json) {
-        (void)printf("%.*s", (int)answer.length, answer.data);
-    } else if (code == CLI_DONE) {
-        cJSON *parsed = cJSON_ParseWithLength(answer.data, answer.length);
-
-        if (cJSON_IsObject(parsed))
-            say_status(parsed);
-        else
-            code = CLI_FAILED;
-        cJSON_Delete(parsed);
-    }
-    buffer_finish(&answer);
-    return code;
 }
 
 int cli_status(int argc, char **argv)
@@ -122,7 +117,7 @@ int cli_status(int argc, char **argv)
     int code = configured_read(config, &configuration);
     if (code != CLI_DONE)
         return code;
-    code = status(configuration, json);
+    code = admin_show(configuration, "/api/status", json, say_status);
     configuration_release(configuration);
     return code;
 }
@@ -133,7 +128,7 @@ static int purge(const struct configuration *configuration, const char *member, 
     struct arena arena;
 
     arena_init(&arena, 1024);
-    buffer_init(&answer, ANSWER_LIMIT_BYTES);
+    buffer_init(&answer, ADMIN_ANSWER_LIMIT_BYTES);
     const struct bytes text =
         value == NULL ? BYTES("true") : json_string(&arena, bytes_of_string(value));
     const struct bytes body =

@@ -6,6 +6,7 @@
 #include "cli/admin_call.h"
 #include "cli/cli.h"
 #include "cli/configured.h"
+#include "cli/told.h"
 #include "http/uri.h"
 
 static const char usage[] =
@@ -17,8 +18,6 @@ static const char usage[] =
     "  --client NAME  as that client's upstream; without it the first's\n"
     "  --accept TYPE  the request's Accept field; without it the usual ones are tried\n"
     "  --json         as JSON\n";
-
-enum { ANSWER_LIMIT_BYTES = 64 * 1024 * 1024 };
 
 struct question {
     const char *config, *url, *client, *accept;
@@ -32,11 +31,6 @@ static const char *text_of(const cJSON *object, const char *name)
     return text == NULL ? "" : text;
 }
 
-static double number_of(const cJSON *object, const char *name)
-{
-    return cJSON_GetNumberValue(cJSON_GetObjectItemCaseSensitive(object, name));
-}
-
 static void say_memory(const char *label, const cJSON *memory)
 {
     if (memory == NULL)
@@ -45,7 +39,7 @@ static void say_memory(const char *label, const cJSON *memory)
                  text_of(memory, "url"), text_of(memory, "rule"));
     if (text_of(memory, "client")[0] != '\0')
         (void)printf(" of %s, id %s", text_of(memory, "client"), text_of(memory, "id"));
-    (void)printf("; %.0f entries went\n", number_of(memory, "entries_gone"));
+    (void)printf("; %.0f entries went\n", told_number(memory, "entries_gone"));
 }
 
 static void say(const cJSON *told)
@@ -58,8 +52,8 @@ static void say(const cJSON *told)
     if (cJSON_HasObjectItem(told, "fresh_for_s"))
         (void)printf("fresh for    %.0f s\nage          %.0f s\nstored       status %.0f, %.0f "
                      "bytes\n",
-                     number_of(told, "fresh_for_s"), number_of(told, "age_s"),
-                     number_of(told, "status"), number_of(told, "bytes"));
+                     told_number(told, "fresh_for_s"), told_number(told, "age_s"),
+                     told_number(told, "status"), told_number(told, "bytes"));
     say_memory("went by", cJSON_GetObjectItemCaseSensitive(told, "went_by"));
     say_memory("last named", cJSON_GetObjectItemCaseSensitive(told, "last_named_by"));
     cJSON_ArrayForEach(tag, cJSON_GetObjectItemCaseSensitive(told, "tags"))
@@ -85,24 +79,11 @@ static struct bytes why_path(const struct question *question, struct arena *aren
 
 static int why(const struct configuration *configuration, const struct question *question)
 {
-    struct buffer answer;
     struct arena arena;
 
     arena_init(&arena, 4096);
-    buffer_init(&answer, ANSWER_LIMIT_BYTES);
-    int code = admin_call(configuration, why_path(question, &arena).data, NULL, &answer);
-    if (code == CLI_DONE && question->json) {
-        (void)printf("%.*s", (int)answer.length, answer.data);
-    } else if (code == CLI_DONE) {
-        cJSON *told = cJSON_ParseWithLength(answer.data, answer.length);
-
-        if (cJSON_IsObject(told))
-            say(told);
-        else
-            code = CLI_FAILED;
-        cJSON_Delete(told);
-    }
-    buffer_finish(&answer);
+    const int code =
+        admin_show(configuration, why_path(question, &arena).data, question->json, say);
     arena_finish(&arena);
     return code;
 }
