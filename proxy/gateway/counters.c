@@ -120,7 +120,7 @@ static void pair_count(struct pair_counters *pair, const struct counted *counted
         counter_add(&pair->saved, 1);
     if (counted->calls > 0)
         counter_add(&pair->calls, counted->calls);
-    if (counted->queue_us > 0) {
+    if (counted->queue_us >= COUNTERS_QUEUED_US) {
         counter_add(&pair->queued, 1);
         counter_add(&pair->queue_us, (uint64_t)counted->queue_us);
     }

@@ -44,9 +44,10 @@ enum refusal {
 const char *refusal_name(enum refusal refusal); /* static storage */
 
 enum {
-    COUNTERS_CLIENTS = 4096, /* slots; later clients share the last */
-    COUNTERS_CLASSES = 6,    /* 0: none was sent; 1xx to 5xx */
-    COUNTERS_BUCKETS = 24,   /* of latency: up to 2^n microseconds; the last: more */
+    COUNTERS_CLIENTS = 4096,   /* slots; later clients share the last */
+    COUNTERS_CLASSES = 6,      /* 0: none was sent; 1xx to 5xx */
+    COUNTERS_BUCKETS = 24,     /* of latency: up to 2^n microseconds; the last: more */
+    COUNTERS_QUEUED_US = 1000, /* a shorter wait is none: the way to the budget and back */
 };
 
 struct counter {

@@ -139,9 +139,9 @@ static void what_a_request_cost_is_counted_by_client_and_path(void **state)
     const struct counted rows[] = {
         {.slot = 1, .scope = 7, .outcome = OUTCOME_HIT},
         {.slot = 1, .scope = 7, .outcome = OUTCOME_COLLAPSED},
-        {.slot = 1, .scope = 7, .outcome = OUTCOME_MISS, .calls = 3, .queue_us = 50},
-        {.slot = 1, .scope = 7, .outcome = OUTCOME_REVALIDATED, .calls = 1, .queue_us = 20},
-        {.slot = 2, .scope = 7, .outcome = OUTCOME_WRITE, .calls = 1},
+        {.slot = 1, .scope = 7, .outcome = OUTCOME_MISS, .calls = 3, .queue_us = 5000},
+        {.slot = 1, .scope = 7, .outcome = OUTCOME_REVALIDATED, .calls = 1, .queue_us = 2000},
+        {.slot = 2, .scope = 7, .outcome = OUTCOME_WRITE, .calls = 1, .queue_us = 999},
         {.slot = 1, .scope = 0, .outcome = OUTCOME_NONE, .refusal = REFUSAL_RULE},
     };
 
@@ -153,9 +153,10 @@ static void what_a_request_cost_is_counted_by_client_and_path(void **state)
     assert_int_equal(pair_of(1, 7)->saved.value, 2);
     assert_int_equal(pair_of(1, 7)->calls.value, 4);
     assert_int_equal(pair_of(1, 7)->queued.value, 2);
-    assert_int_equal(pair_of(1, 7)->queue_us.value, 70);
+    assert_int_equal(pair_of(1, 7)->queue_us.value, 7000);
     assert_int_equal(pair_of(2, 7)->requests.value, 1);
     assert_int_equal(pair_of(2, 7)->calls.value, 1);
+    assert_int_equal(pair_of(2, 7)->queued.value, 0); /* no wait to speak of */
     assert_int_equal(pair_of(1, 0)->requests.value, 1);
     assert_int_equal(counters->clients[1]->refusals[REFUSAL_RULE].value, 1);
     assert_int_equal(counters->clients[1]->refusals[REFUSAL_FORM].value, 0);
