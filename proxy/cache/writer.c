@@ -331,6 +331,19 @@ static void writer_sweep_tags(struct cache *cache)
     load_entries(cache);
 }
 
+/* What was asked for in a quarantine may be half of a change: who comes after its end waits for no
+ * answer of that time (rule 6). Which accounts they were of is not kept: all. */
+static void writer_publish_ends(struct cache *cache)
+{
+    const struct cache_job all = {.kind = CACHE_INVALIDATE};
+    const uint64_t count = order_now(&cache->order) + 1;
+
+    for (struct account *account = accounts_first(cache, &all); account != NULL;
+         account = account->next)
+        atomic_store_explicit(&account->invalidated, count, memory_order_release);
+    order_publish(&cache->order);
+}
+
 static void writer_end_quarantines(struct cache *cache)
 {
     const int64_t wall_us = clock_wall_us();
@@ -342,8 +355,10 @@ static void writer_end_quarantines(struct cache *cache)
     cache->quarantine_ends_wall_us = wall_us + WRITER_QUARANTINES_US;
     if (writer_commit(cache, txn, quarantine_end(&cache->store, txn, wall_us, &ends)) != RESULT_OK)
         return;
-    if (ends.last_wall_us > cache->quarantine_ended_wall_us)
+    if (ends.last_wall_us > cache->quarantine_ended_wall_us) {
         cache->quarantine_ended_wall_us = ends.last_wall_us;
+        writer_publish_ends(cache);
+    }
     if (ends.next_wall_us > cache->quarantine_ends_wall_us)
         cache->quarantine_ends_wall_us = ends.next_wall_us;
 }

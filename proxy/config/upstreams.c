@@ -12,6 +12,8 @@
 
 enum { UPSTREAMS_LIMIT = 64, CALLS_LIMIT = 1000000, CALLS_PER_DAY_LIMIT = 1000000000 };
 
+static const double write_share_limit = 0.9;
+
 bool block_name_is_fine(struct bytes name)
 {
     return address_is_word(name, "._-", 64) && address_is_word(bytes_slice(name, 0, 1), "", 1);
@@ -151,6 +153,8 @@ static void upstream_budget(struct reader *reader, const cJSON *item, const stru
         return;
     if (limits->burst > 0 && limits->per_second <= 0)
         reader_fault(reader, item, "\"burst\" belongs to \"per_second\": say that, too");
+    if (limits->write_share > write_share_limit)
+        reader_fault(reader, item, "\"write_share\" leaves reads too little: at most 0.9");
 }
 
 static void upstream_timeouts(struct reader *reader, const cJSON *item, const struct member *member,
