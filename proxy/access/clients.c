@@ -13,16 +13,10 @@
 #include "base/memory.h"
 #include "base/secret.h"
 
-/* One key of a client. */
-struct slot {
-    const struct client_config *client; /* NULL: empty */
-    const struct client_key *key;
-};
-
 struct clients {
-    EVP_MD *sha256;     /* fetched once: fetching costs more than hashing a key */
-    struct slot *slots; /* at least one is empty, so probing ends */
-    size_t mask;        /* slots - 1, slots being a power of two */
+    EVP_MD *sha256;           /* fetched once: fetching costs more than hashing a key */
+    struct identified *slots; /* client NULL: empty; at least one is empty, so probing ends */
+    size_t mask;              /* slots - 1, slots being a power of two */
 };
 
 static size_t slot_of(const struct clients *clients, const uint8_t *key_hash)
@@ -40,7 +34,7 @@ static void clients_add(struct clients *clients, const struct client_config *cli
 
     while (clients->slots[at].client != NULL)
         at = (at + 1) & clients->mask;
-    clients->slots[at] = (struct slot){.client = client, .key = key};
+    clients->slots[at] = (struct identified){.client = client, .key = key};
 }
 
 enum result clients_create(const struct configuration *configuration, struct clients **clients)
@@ -89,10 +83,10 @@ enum result client_key_hash(struct bytes key, uint8_t *key_hash)
 }
 
 enum result clients_identify(const struct clients *clients, struct bytes key, int64_t wall_us,
-                             const struct client_config **client)
+                             struct identified *identified)
 {
     uint8_t key_hash[CLIENT_KEY_HASH_BYTES];
-    const struct slot *found = NULL;
+    const struct identified *found = NULL;
     const enum result result = hash_key(clients->sha256, key, key_hash);
 
     if (result != RESULT_OK)
@@ -105,6 +99,6 @@ enum result clients_identify(const struct clients *clients, struct bytes key, in
     secret_wipe(key_hash, sizeof(key_hash));
     if (found == NULL || found->client->disabled || wall_us >= found->key->until_wall_us)
         return RESULT_REFUSED;
-    *client = found->client;
+    *identified = *found;
     return RESULT_OK;
 }

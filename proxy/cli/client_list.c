@@ -38,11 +38,6 @@ static const char *client_upstream_name(const struct configuration *configuratio
     return NULL;
 }
 
-static const char *priority_name(enum priority priority)
-{
-    return priority == PRIORITY_BATCH ? "batch" : "interactive";
-}
-
 /* --- as a table --- */
 
 static void say_quota(const struct quota_config *quota, char *cell)

@@ -168,7 +168,13 @@ static void client_quota(struct reader *reader, const cJSON *item, const struct 
                      "says nothing without \"per_second\": add that, or take it out");
 }
 
-static const char *const priorities[] = {"interactive", "batch", NULL};
+static const char *const priorities[] = {
+    [PRIORITY_INTERACTIVE] = "interactive", [PRIORITY_BATCH] = "batch", [PRIORITIES] = NULL};
+
+const char *priority_name(enum priority priority)
+{
+    return priorities[priority];
+}
 
 /* In this order: a key's end follows its key. */
 static const struct member client_members[] = {

@@ -193,6 +193,7 @@ struct quota_config {
 
 /* Whose calls go first when calls wait. */
 enum priority { PRIORITY_INTERACTIVE, PRIORITY_BATCH, PRIORITIES };
+const char *priority_name(enum priority priority); /* "interactive"; static storage */
 
 struct client_config {
     const char *name;

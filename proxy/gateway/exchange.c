@@ -18,6 +18,7 @@
 #include "gateway/failure.h"
 #include "gateway/forward.h"
 #include "gateway/normalise.h"
+#include "gateway/own.h"
 #include "gateway/reading.h"
 #include "gateway/record.h"
 #include "gateway/respond.h"
@@ -28,10 +29,12 @@ enum { EXCHANGE_NOTE_ROOM = 64, EXCHANGE_ID_LIMIT = 64, EXCHANGE_WAIT_LIMIT_S = 
 
 /* In the order of a request's life. False: it is answered. */
 static void exchange_receive(struct connection *connection, void *server);
+static void exchange_identify(struct exchange *exchange);
 static bool exchange_check_form(struct exchange *exchange);
-static bool exchange_identify(struct exchange *exchange);
+static bool exchange_check_client(struct exchange *exchange);
 static bool exchange_normalise(struct exchange *exchange);
 static bool exchange_permit(struct exchange *exchange);
+static bool exchange_admit(struct exchange *exchange);
 static void exchange_go(struct exchange *exchange);
 static bool exchange_look_up(struct exchange *exchange, struct entry *stale, bool *has_stale);
 static void exchange_fetch(struct exchange *exchange, const struct entry *stale, bool alone);
@@ -77,8 +80,9 @@ static void exchange_receive(struct connection *connection, void *server)
     exchange->id = id != NULL && request_id_is_acceptable(id->value)
                        ? id->value
                        : worker_new_id(worker, exchange->arena);
-    if (exchange_check_form(exchange) && exchange_identify(exchange) &&
-        exchange_normalise(exchange) && exchange_permit(exchange))
+    exchange_identify(exchange);
+    if (exchange_check_form(exchange) && exchange_check_client(exchange) &&
+        exchange_normalise(exchange) && exchange_permit(exchange) && exchange_admit(exchange))
         exchange_go(exchange);
 }
 
@@ -130,24 +134,46 @@ static struct bytes request_key(struct exchange *exchange)
     return query_credential(exchange);
 }
 
-static bool exchange_identify(struct exchange *exchange)
+/* Where it can't: the client stays NULL. */
+static void exchange_identify(struct exchange *exchange)
 {
     const struct settings *settings = exchange->settings;
+    const size_t count = settings->configuration->client_count;
+    struct identified who;
 
-    if (settings->configuration->client_count == 0) {
+    exchange->key_until_wall_us = INT64_MAX;
+    if (count == 0) {
         exchange->client = &settings->local;
         exchange->client_slot = settings->local_slot;
+        exchange->allotment = &settings->allotments[count];
     } else if (clients_identify(settings->clients, request_key(exchange), exchange->start_wall_us,
-                                &exchange->client) == RESULT_OK) {
-        exchange->client_slot =
-            settings->client_slots[exchange->client - settings->configuration->clients];
-    } else {
-        respond_refusal(exchange, REFUSAL_KEY, 401,
-                        "no key, or not a valid one: send it as Authorization: Bearer, X-Api-Key "
-                        "or access_token");
-        return false;
+                                &who) == RESULT_OK) {
+        const size_t index = (size_t)(who.client - settings->configuration->clients);
+
+        exchange->client = who.client;
+        exchange->key_until_wall_us = who.key->until_wall_us;
+        exchange->client_slot = settings->client_slots[index];
+        exchange->allotment = &settings->allotments[index];
     }
-    return true;
+}
+
+static bool exchange_check_client(struct exchange *exchange)
+{
+    if (exchange->client != NULL)
+        return true;
+    respond_refusal(exchange, REFUSAL_KEY, 401,
+                    "no key, or not a valid one: send it as Authorization: Bearer, X-Api-Key "
+                    "or access_token");
+    return false;
+}
+
+/* The gate's own paths go to no upstream. */
+static bool exchange_check_own(struct exchange *exchange, struct bytes path)
+{
+    if (!own_path(path))
+        return true;
+    own_answer(exchange, path);
+    return false;
 }
 
 /* --- normalise --- */
@@ -199,7 +225,11 @@ static bool exchange_route(struct exchange *exchange)
 
 static bool exchange_normalise(struct exchange *exchange)
 {
-    if (!exchange_route(exchange))
+    struct bytes target = exchange->request->target;
+
+    /* as it stands, for no upstream may serve it, and in other spellings */
+    if (!exchange_check_own(exchange, bytes_cut(&target, '?')) || !exchange_route(exchange) ||
+        !exchange_check_own(exchange, exchange->at_gate.path))
         return false;
     exchange->account = settings_account(exchange->upstream);
     exchange->scope = exchange_scope(exchange);
@@ -223,6 +253,24 @@ static bool exchange_permit(struct exchange *exchange)
         return true;
     respond_refusal(exchange, REFUSAL_RULE, 403,
                     "this client may not do that: GET /_postern/me shows its rules");
+    return false;
+}
+
+/* --- admit: the client's quota; what the upstream is asked, its budget admits later --- */
+
+static bool exchange_admit(struct exchange *exchange)
+{
+    int64_t wait_us = 0;
+    const enum quota_answer answer = quota_take(exchange->allotment->quota, exchange->start_us,
+                                                exchange->start_wall_us, &wait_us);
+
+    if (answer == QUOTA_FINE)
+        return true;
+    exchange->refusal = REFUSAL_QUOTA;
+    respond_problem(exchange, 429,
+                    answer == QUOTA_DAY ? "this client has used up what it may ask in a day"
+                                        : "this client asks more often than it may",
+                    (unsigned)((wait_us + CLOCK_SECOND_US - 1) / CLOCK_SECOND_US));
     return false;
 }
 

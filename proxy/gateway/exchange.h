@@ -35,6 +35,8 @@ struct exchange {
     struct bytes id; /* X-Request-Id */
     int64_t start_us, start_wall_us;
     const struct client_config *client; /* NULL: not identified */
+    int64_t key_until_wall_us;          /* when the key that it came with ends; INT64_MAX: never */
+    const struct allotment *allotment;  /* NULL: not identified */
     uint32_t client_slot;
     struct settings_upstream *upstream;
     struct account *account; /* NULL: not known yet */

@@ -24,6 +24,7 @@ struct deferred {
     uint8_t body_hmac[32];
     struct exchange *exchange; /* held back until it is written; NULL: the client has gone */
     struct counted counted;    /* of a detached one: what is counted when it is written */
+    struct quota *quota;       /* where, besides; NULL: nowhere */
     int64_t start_us;
 };
 
@@ -69,11 +70,25 @@ static struct counted counted_of(const struct exchange *exchange, const struct a
     };
 }
 
+static void count(struct worker *worker, struct quota *quota, const struct counted *counted,
+                  const struct audit_record *record)
+{
+    counters_add_request(&worker->counters, counted);
+    if (quota != NULL)
+        quota_count(quota, counted->outcome == OUTCOME_HIT, counted->calls,
+                    record->wall_us + record->total_us);
+}
+
+static struct quota *quota_of(const struct exchange *exchange)
+{
+    return exchange->allotment == NULL ? NULL : exchange->allotment->quota;
+}
+
 static void record_count(struct exchange *exchange, const struct audit_record *record)
 {
     const struct counted counted = counted_of(exchange, record);
 
-    counters_add_request(&exchange->worker->counters, &counted);
+    count(exchange->worker, quota_of(exchange), &counted, record);
 }
 
 /* Pauses the sockets while the ring is nearly full or records wait for it, until it is nearly
@@ -202,6 +217,7 @@ struct deferred *record_detach(struct exchange *exchange)
 
     exchange->recorded = true;
     detached->counted = counted_of(exchange, &record);
+    detached->quota = quota_of(exchange);
     detached->start_us = exchange->start_us;
     return detached;
 }
@@ -216,7 +232,7 @@ void record_detached(struct worker *worker, struct deferred *detached, unsigned 
     detached->counted.calls = end->calls;
     detached->counted.queue_us = end->queue_us;
     record->total_us = detached->counted.total_us = clock_now_us() - detached->start_us;
-    counters_add_request(&worker->counters, &detached->counted);
+    count(worker, detached->quota, &detached->counted, record);
     if (record_write(worker, record) != NULL)
         worker_watch_ring(worker);
     deferred_free(detached);

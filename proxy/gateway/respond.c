@@ -1,5 +1,5 @@
-/* What a client sees: field lines of its own (Cache-Status, Age, Via, X-Request-Id) beside the
- * upstream's. */
+/* What a client sees: field lines of its own (Cache-Status, Age, Via, X-Request-Id, RateLimit)
+ * beside the upstream's. */
 #include "gateway/respond.h"
 
 #include <stdio.h>
@@ -10,9 +10,30 @@
 #include "http/problem.h"
 #include "upstream/rewrite.h"
 
-static bool is_ours(struct bytes name)
+/* Whether the name starts so. */
+static bool begins(struct bytes name, struct bytes with)
 {
-    return bytes_equal_nocase(name, BYTES("X-Request-Id"));
+    return bytes_equal_nocase(bytes_slice(name, 0, with.length), with);
+}
+
+/*
+ * Field lines of the upstream that are not passed on: the gate says its own id, and what the
+ * upstream says of its limits is said to the gate, not to one of its clients. An answer that was
+ * accepted and goes on (202) may say when to look again, one that was refused when to come again.
+ */
+static bool is_kept_back(struct bytes name, unsigned status)
+{
+    switch (bytes_lower(name.length > 0 ? name.data[0] : '\0')) {
+    case 'x':
+        return bytes_equal_nocase(name, BYTES("X-Request-Id")) ||
+               begins(name, BYTES("X-RateLimit")) || begins(name, BYTES("X-Rate-Limit"));
+    case 'r':
+        return begins(name, BYTES("RateLimit")) ||
+               (bytes_equal_nocase(name, BYTES("Retry-After")) && status / 100 == 2 &&
+                status != 202);
+    default:
+        return false;
+    }
 }
 
 /* Stored answers know no prefix: clients reach one upstream with it and without. */
@@ -27,16 +48,17 @@ static struct bytes client_value(const struct exchange *exchange, const struct f
 
 /* The upstream's field lines and the gate's. With `age_s` the stored Age gives way. */
 static struct fields client_fields(struct exchange *exchange, const struct fields *from,
-                                   int64_t age_s, const char *note)
+                                   unsigned status, int64_t age_s, const char *note)
 {
     struct arena *arena = exchange->arena;
-    struct fields fields = {.capacity = from->count + 8};
+    struct fields fields = {.capacity = from->count + 10};
 
     fields.lines = arena_take(arena, fields.capacity * sizeof(struct field));
     for (size_t i = 0; i < from->count; i++) {
         const struct field *line = &from->lines[i];
 
-        if (is_ours(line->name) || (age_s >= 0 && bytes_equal_nocase(line->name, BYTES("Age"))))
+        if (is_kept_back(line->name, status) ||
+            (age_s >= 0 && bytes_equal_nocase(line->name, BYTES("Age"))))
             continue;
         fields_add(&fields, arena, line->name, client_value(exchange, line));
     }
@@ -47,6 +69,12 @@ static struct fields client_fields(struct exchange *exchange, const struct field
                    arena_join(arena, BYTES("postern; "), bytes_of_string(note)));
     fields_add(&fields, arena, BYTES("Via"), BYTES("1.1 postern"));
     fields_add(&fields, arena, BYTES("X-Request-Id"), exchange->id);
+    if (exchange->allotment != NULL && exchange->allotment->policy.length > 0) {
+        const int64_t now_us = clock_now_us();
+
+        allotment_add_fields(exchange->allotment, arena, &fields, now_us,
+                             exchange->start_wall_us + now_us - exchange->start_us);
+    }
     return fields;
 }
 
@@ -90,7 +118,7 @@ static void respond_all(struct exchange *exchange, const struct fields *fields,
 static void respond_unsatisfiable(struct exchange *exchange, const struct representation *whole)
 {
     struct fields none = {0};
-    struct fields fields = client_fields(exchange, &none, whole->age_s, whole->note);
+    struct fields fields = client_fields(exchange, &none, 416, whole->age_s, whole->note);
 
     fields_add(&fields, exchange->arena, BYTES("Content-Range"),
                arena_format(exchange->arena, "bytes */%zu", whole->body.length));
@@ -101,7 +129,8 @@ static void respond_unsatisfiable(struct exchange *exchange, const struct repres
 void respond_whole(struct exchange *exchange, const struct representation *whole)
 {
     const struct fields *asked = &exchange->request->fields;
-    struct fields fields = client_fields(exchange, whole->fields, whole->age_s, whole->note);
+    struct fields fields =
+        client_fields(exchange, whole->fields, whole->status, whole->age_s, whole->note);
     enum condition condition = CONDITION_MET;
     enum range range = RANGE_WHOLE;
     struct range_part part;
@@ -135,7 +164,8 @@ void respond_whole(struct exchange *exchange, const struct representation *whole
 
 void respond_head(struct exchange *exchange, const struct response *response, const char *note)
 {
-    const struct fields fields = client_fields(exchange, &response->fields, -1, note);
+    const struct fields fields =
+        client_fields(exchange, &response->fields, response->status, -1, note);
 
     exchange->status = response->status;
     connection_answer(exchange->connection, response->status, &fields, response->body_bytes);
@@ -148,26 +178,37 @@ struct bytes respond_problem_body(struct arena *arena, unsigned status, const ch
                         bytes_of_string(detail), id);
 }
 
-void respond_problem(struct exchange *exchange, unsigned status, const char *detail,
-                     unsigned retry_after_s)
+void respond_own(struct exchange *exchange, unsigned status, const struct fields *own,
+                 struct bytes body)
 {
-    struct arena *arena = exchange->arena;
-    struct fields none = {0};
-    const struct bytes body = respond_problem_body(arena, status, detail, exchange->id);
     char note[64] = "";
 
     if (exchange->forwarded != NULL)
         (void)snprintf(note, sizeof(note), "fwd=%s", exchange->forwarded);
-    struct fields fields = client_fields(exchange, &none, -1, note[0] == '\0' ? NULL : note);
+    const struct fields none = {0};
+    struct fields fields =
+        client_fields(exchange, &none, status, -1, note[0] == '\0' ? NULL : note);
+    for (size_t i = 0; i < own->count; i++)
+        fields_add(&fields, exchange->arena, own->lines[i].name, own->lines[i].value);
+    exchange->status = status;
+    connection_answer(exchange->connection, status, &fields, (int64_t)body.length);
+    connection_answer_body(exchange->connection, body);
+    record_and_end(exchange);
+}
+
+void respond_problem(struct exchange *exchange, unsigned status, const char *detail,
+                     unsigned retry_after_s)
+{
+    struct arena *arena = exchange->arena;
+    struct fields fields = {0};
+
     fields_add(&fields, arena, BYTES("Content-Type"), BYTES(PROBLEM_CONTENT_TYPE));
     if (retry_after_s > 0)
         fields_add(&fields, arena, BYTES("Retry-After"), arena_format(arena, "%u", retry_after_s));
     if (status == 401)
         fields_add(&fields, arena, BYTES("WWW-Authenticate"), BYTES("Bearer realm=\"postern\""));
-    exchange->status = status;
-    connection_answer(exchange->connection, status, &fields, (int64_t)body.length);
-    connection_answer_body(exchange->connection, body);
-    record_and_end(exchange);
+    respond_own(exchange, status, &fields,
+                respond_problem_body(arena, status, detail, exchange->id));
 }
 
 void respond_refusal(struct exchange *exchange, enum refusal refusal, unsigned status,

@@ -26,6 +26,10 @@ void respond_whole(struct exchange *exchange, const struct representation *repre
 /* Begins an answer that is streamed: status and fields; body and end are the caller's. */
 void respond_head(struct exchange *exchange, const struct response *response, const char *note);
 
+/* An answer of the gate's own: these field lines beside those of every answer, and this body. */
+void respond_own(struct exchange *exchange, unsigned status, const struct fields *fields,
+                 struct bytes body);
+
 /* A problem of the gate's own (RFC 9457). `retry_after_s` 0: none. Detail names no key and no
  * token. */
 void respond_problem(struct exchange *exchange, unsigned status, const char *detail,

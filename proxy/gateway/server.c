@@ -33,7 +33,7 @@ enum {
 struct server {
     struct event_base *base;
     struct mailbox *mailbox;
-    struct event *on_term, *on_int, *on_hup, *poll;
+    struct event *on_term, *on_int, *on_hup, *poll, *note;
     struct configuration *configuration;
     struct token *token;
     struct settings *settings;
@@ -49,7 +49,8 @@ struct server {
     struct cache_job scheme_job;
     struct configuration *next_configuration; /* on their way; NULL: none */
     struct settings *next_settings;
-    bool read_again; /* another HUP came meanwhile */
+    bool read_again;   /* another HUP came meanwhile */
+    enum result noted; /* what came of noting quotas the last time: an error is said once */
     bool running, draining;
     int64_t drain_until_us, started_wall_us;
 };
@@ -168,6 +169,35 @@ static enum result server_open_stores(struct server *server, struct error *error
     return result;
 }
 
+/* Whose midnight ends a day of the clients: that of the first upstream's budget. */
+static struct day_zone *clients_zone(const struct configuration *configuration)
+{
+    struct day_zone *zone = NULL;
+
+    if (day_zone_open(configuration->upstreams[0].limits.time_zone, &zone) != RESULT_OK &&
+        day_zone_open("UTC", &zone) != RESULT_OK) /* needs no database */
+        memory_exhausted();
+    return zone;
+}
+
+static void server_note_quotas(struct server *server)
+{
+    const enum result result = quotas_note(server->gate.quotas, clock_wall_us());
+
+    if (result != server->noted && result != RESULT_OK)
+        log_error("what clients used of their quotas can't be noted: %s: make room on data_dir",
+                  result_text(result));
+    server->noted = result;
+}
+
+/* libevent, each second. */
+static void server_on_note(evutil_socket_t fd, short what, void *context)
+{
+    (void)fd;
+    (void)what;
+    server_note_quotas(context);
+}
+
 static enum result server_new_settings(struct server *server, struct configuration *configuration,
                                        struct settings **settings, struct error *error)
 {
@@ -270,6 +300,10 @@ static void server_switch(struct server *server)
 
     server->next_configuration = NULL;
     server->next_settings = NULL;
+    if (strcmp(server->configuration->upstreams[0].limits.time_zone,
+               configuration->upstreams[0].limits.time_zone) != 0)
+        quotas_set_zone(server->gate.quotas, clients_zone(configuration), clock_wall_us());
+    settings_allot(settings, server->gate.quotas, clock_now_us());
     identities_find(server->identities, settings);
     for (size_t i = 0; i < server->worker_count; i++)
         worker_change_settings(server->workers[i], settings);
@@ -419,6 +453,7 @@ enum result server_open(const struct server_options *options, struct server **op
     if (server->base == NULL || mailbox_open(server->base, &server->mailbox) != RESULT_OK)
         memory_exhausted();
     server->poll = event_new(server->base, -1, EV_PERSIST, server_on_poll, server);
+    server->note = event_new(server->base, -1, EV_PERSIST, server_on_note, server);
     if ((result = server_listen(server, error)) != RESULT_OK ||
         (result = data_dir_open(&server->data_dir, server->configuration->data_dir, error)) !=
             RESULT_OK ||
@@ -428,6 +463,9 @@ enum result server_open(const struct server_options *options, struct server **op
         server_close(server);
         return result;
     }
+    server->gate.quotas =
+        quotas_create(server->gate.ledger, clients_zone(server->configuration), clock_wall_us());
+    settings_allot(server->settings, server->gate.quotas, clock_now_us());
     server->gate.flights = flights_create(server->gate.cache);
     if (fetch_prepare() != RESULT_OK)
         memory_exhausted();
@@ -459,6 +497,7 @@ enum result server_run(struct server *server)
     server->on_term = server_catch(server, SIGTERM, server_on_term);
     server->on_int = server_catch(server, SIGINT, server_on_term);
     server->on_hup = server_catch(server, SIGHUP, server_on_hup);
+    (void)event_add(server->note, &(struct timeval){.tv_sec = 1});
     for (size_t i = 0; i < server->configuration->warning_count; i++)
         log_warn("%s", server->configuration->warnings[i]);
     identities_find(server->identities, server->settings);
@@ -499,6 +538,9 @@ void server_close(struct server *server)
     for (size_t i = 0; i < server->listener_count; i++)
         listener_close(&server->listeners[i]);
     free(server->listeners);
+    if (server->gate.quotas != NULL)
+        server_note_quotas(server);
+    quotas_destroy(server->gate.quotas);
     ledger_close(server->gate.ledger); /* behind all that note in it */
     data_dir_close(&server->data_dir);
     client_slots_destroy(server->gate.slots);
@@ -511,6 +553,7 @@ void server_close(struct server *server)
     event_free_if(server->on_int);
     event_free_if(server->on_hup);
     event_free_if(server->poll);
+    event_free_if(server->note);
     mailbox_close(server->mailbox);
     event_base_free(server->base);
     free(server);

@@ -181,6 +181,7 @@ static void settings_free(struct settings *settings)
     configuration_release(settings->configuration);
     free(settings->upstreams);
     free(settings->client_slots);
+    free(settings->allotments);
     free(settings);
 }
 
@@ -216,6 +217,18 @@ enum result settings_create(struct configuration *configuration, const struct se
     }
     *created = settings;
     return RESULT_OK;
+}
+
+void settings_allot(struct settings *settings, struct quotas *quotas, int64_t now_us)
+{
+    const struct configuration *configuration = settings->configuration;
+    const size_t count = configuration->client_count;
+
+    assert(settings->allotments == NULL);
+    settings->allotments = memory_take(count + 1, sizeof(settings->allotments[0]));
+    for (size_t i = 0; i < count; i++)
+        allotment_make(&settings->allotments[i], quotas, &configuration->clients[i], now_us);
+    allotment_make(&settings->allotments[count], quotas, &settings->local, now_us);
 }
 
 struct settings *settings_acquire(struct settings *settings)

@@ -10,6 +10,7 @@
 
 #include "access/clients.h"
 #include "cache/cache.h"
+#include "gateway/allotment.h"
 #include "upstream/fetch.h"
 
 struct settings_upstream {
@@ -33,6 +34,7 @@ struct settings {
     struct settings_upstream *upstreams; /* in the configuration's order */
     uint32_t *client_slots;              /* of counters, in the configuration's order */
     uint32_t local_slot;
+    struct allotment *allotments; /* of clients, in the configuration's order, and of "local" */
 };
 
 /* Which counters belong to a client's name, over reloads: main's. Slot 0: nobody was identified. */
@@ -59,6 +61,10 @@ MUST_USE enum result settings_create(struct configuration *configuration,
                                      const struct settings *before,
                                      const struct settings_stores *stores,
                                      struct settings **settings, struct error *error);
+
+/* Main, before any worker has them: gives each client its quota, with the limits that it has from
+ * `now_us` on. */
+void settings_allot(struct settings *settings, struct quotas *quotas, int64_t now_us);
 
 struct settings *settings_acquire(struct settings *settings);
 void settings_release(struct settings *settings); /* NULL is fine */

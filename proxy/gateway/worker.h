@@ -24,6 +24,7 @@ struct gate {
     struct client_slots *slots;
     struct tally *tally;
     struct ledger *ledger; /* what was spent today: in data_dir */
+    struct quotas *quotas;
     struct scopes *scopes;
     struct pairs *pairs;
     _Atomic uint64_t generation; /* of the settings that workers have, or are about to get */

@@ -38,12 +38,11 @@ static void each_key_is_its_client_s(void **state)
     (void)state;
     assert_int_equal(clients_create(&configuration, &clients), RESULT_OK);
     for (size_t i = 0; i < MANY; i++) {
-        const struct client_config *client = NULL;
+        struct identified who = {0};
 
         (void)snprintf(key, sizeof(key), "key%zu", i);
-        assert_int_equal(clients_identify(clients, bytes_of_string(key), NOW_US, &client),
-                         RESULT_OK);
-        assert_ptr_equal(client, &configs[i]);
+        assert_int_equal(clients_identify(clients, bytes_of_string(key), NOW_US, &who), RESULT_OK);
+        assert_ptr_equal(who.client, &configs[i]);
     }
     clients_destroy(clients);
 }
@@ -52,16 +51,16 @@ static void other_keys_are_refused(void **state)
 {
     static const char *const keys[] = {"", "key", "key5 ", "Key5", "key1000", "key55555"};
     const struct configuration configuration = configuration_of(MANY);
-    const struct client_config *client = NULL;
+    struct identified who = {0};
     struct clients *clients;
 
     (void)state;
     assert_int_equal(clients_create(&configuration, &clients), RESULT_OK);
     for (size_t i = 0; i < ARRAY_LENGTH(keys); i++)
-        assert_int_equal(clients_identify(clients, bytes_of_string(keys[i]), NOW_US, &client),
+        assert_int_equal(clients_identify(clients, bytes_of_string(keys[i]), NOW_US, &who),
                          RESULT_REFUSED);
-    assert_int_equal(clients_identify(clients, (struct bytes){0}, NOW_US, &client), RESULT_REFUSED);
-    assert_null(client);
+    assert_int_equal(clients_identify(clients, (struct bytes){0}, NOW_US, &who), RESULT_REFUSED);
+    assert_null(who.client);
     clients_destroy(clients);
 }
 
@@ -69,7 +68,7 @@ static void other_keys_are_refused(void **state)
 static void digests_that_collide_are_told_apart(void **state)
 {
     struct configuration configuration = configuration_of(3);
-    const struct client_config *client = NULL;
+    struct identified who = {0};
     struct clients *clients;
 
     (void)state;
@@ -79,21 +78,21 @@ static void digests_that_collide_are_told_apart(void **state)
         configs[i].keys[0].hash[CLIENT_KEY_HASH_BYTES - 1] ^= (uint8_t)(i + 1);
     }
     assert_int_equal(clients_create(&configuration, &clients), RESULT_OK);
-    assert_int_equal(clients_identify(clients, BYTES("key2"), NOW_US, &client), RESULT_OK);
-    assert_ptr_equal(client, &configs[2]);
-    assert_int_equal(clients_identify(clients, BYTES("key0"), NOW_US, &client), RESULT_REFUSED);
+    assert_int_equal(clients_identify(clients, BYTES("key2"), NOW_US, &who), RESULT_OK);
+    assert_ptr_equal(who.client, &configs[2]);
+    assert_int_equal(clients_identify(clients, BYTES("key0"), NOW_US, &who), RESULT_REFUSED);
     clients_destroy(clients);
 }
 
 static void without_clients_every_key_is_refused(void **state)
 {
     const struct configuration configuration = configuration_of(0);
-    const struct client_config *client = NULL;
+    struct identified who = {0};
     struct clients *clients;
 
     (void)state;
     assert_int_equal(clients_create(&configuration, &clients), RESULT_OK);
-    assert_int_equal(clients_identify(clients, BYTES("key0"), NOW_US, &client), RESULT_REFUSED);
+    assert_int_equal(clients_identify(clients, BYTES("key0"), NOW_US, &who), RESULT_REFUSED);
     clients_destroy(clients);
     clients_destroy(NULL);
 }
@@ -101,10 +100,10 @@ static void without_clients_every_key_is_refused(void **state)
 static enum result identify(const struct clients *clients, const char *key, int64_t wall_us,
                             size_t *index)
 {
-    const struct client_config *client = NULL;
-    const enum result result = clients_identify(clients, bytes_of_string(key), wall_us, &client);
+    struct identified who = {0};
+    const enum result result = clients_identify(clients, bytes_of_string(key), wall_us, &who);
 
-    *index = result == RESULT_OK ? (size_t)(client - configs) : MANY;
+    *index = result == RESULT_OK ? (size_t)(who.client - configs) : MANY;
     return result;
 }
 
