@@ -5,10 +5,12 @@ import json
 import re
 import secrets
 import subprocess
+import threading
+import time
 
 import pytest
 
-from gate import POSTERN, Gate, postern, request, until
+from gate import POSTERN, Gate, RawUpstream, postern, request, until
 
 PROFILE = "/v2/profile/9001"
 KEYS = {name: f"{name}-key-{secrets.token_hex(16)}" for name in ("crm", "shop", "reader", "nobody")}
@@ -349,3 +351,143 @@ def test_ten_clients_added_at_once_are_all_there(make_gate, sandbox):
     gate.hup()
     for key in keys:
         assert gate.get(PROFILE, headers={"X-Api-Key": key}).status_code == 200
+
+
+# --- keys that count no more; deny rules ---
+
+
+def masked(answer):
+    """An answer without what differs in each: its id and its time."""
+    fields = [(name, value) for name, value in answer.fields if name not in ("X-Request-Id", "Date")]
+    return answer.status, fields, answer.body.replace(answer.field("X-Request-Id").encode(), b"")
+
+
+def in_time(seconds):
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + seconds))
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT"])
+def test_unknown_disabled_and_ended_keys_get_the_same_401(make_gate, sandbox, method):
+    old = "old-key-" + secrets.token_hex(16)
+    gate = make_gate(sandbox, clients=[
+        client("crm"), dict(client("shop"), disabled=True, quota={"per_second": 5}), dict(client("reader"), key_until=in_time(-1)),
+        dict(client("nobody"), previous_key_sha256=hashlib.sha256(old.encode()).hexdigest(),
+             previous_key_until=in_time(-86400))])
+    with gate.wire() as wire:
+        expected = masked(wire.request(method, PROFILE, "X-Api-Key: unknown"))
+        assert expected[0] == 401
+        for key in (KEYS["shop"], KEYS["reader"], old):
+            assert masked(wire.request(method, PROFILE, f"X-Api-Key: {key}")) == expected
+            assert masked(wire.request(method, PROFILE + f"?access_token={key}")) == expected
+        assert wire.request("GET", PROFILE, f"X-Api-Key: {KEYS['nobody']}").status == 200
+    until(lambda: len(gate.done()) == 8, "the records")
+    assert {record["client"] for record in gate.done() if record["status"] == 401} == {None}
+
+
+def test_a_key_ends_by_itself(make_gate, sandbox):
+    gate = make_gate(sandbox, clients=[dict(client("crm"), key_until=in_time(4)), client("shop")])
+    with gate.wire() as wire:
+        until(lambda: wire.request("GET", PROFILE, f"X-Api-Key: {KEYS['crm']}").status == 401, "the end")
+        assert wire.request("GET", PROFILE, f"X-Api-Key: {KEYS['shop']}").status == 200
+
+
+@pytest.mark.parametrize("method,target,status", [
+    ("GET", "/v2/profile/9001/subprofiles/8", 403),
+    ("HEAD", "/v2/profile/9001/subprofiles/8", 403),
+    ("GET", "/profile/9001/subprofiles/8", 403),
+    ("GET", "/v1/profile/9001/subprofiles/8", 403),
+    ("GET", "/v2/profile/9001/subprofiles/8/", 403),
+    ("GET", "/v2/profile/9001/subprofil%65s/8?x=1", 403),
+    ("GET", "/v2/./profile/9001/x/../subprofiles/8", 403),
+    ("GET", "/v2//profile//9001/subprofiles/8", 403),
+    ("GET", "//v2/profile/9001/subprofiles/8", 403),
+    ("GET", "/v2/profile/9001%2Fsubprofiles%2F8", 403),
+    ("GET", "/v2/profile/9001%5csubprofiles/8", 403),
+    ("GET", "/v2%2fprofile/9001/subprofiles/8", 403),
+    ("GET", "%2Fv2/profile/9001/subprofiles/8", 400),  # no path
+    ("GET", "/%2Fv2/profile/9001/subprofiles/8", 403),
+    ("GET", "/v2/profile/9001/%2e%2e/9001/subprofiles/8", 400),
+    ("GET", PROFILE, 200),
+    ("DELETE", "/v2/database/31", 403),                # "* /v2/database/*"
+    ("PUT", "/v2/database%2F31", 403),
+])
+def test_what_is_denied_is_denied_in_every_spelling(make_gate, sandbox, method, target, status):
+    gate = make_gate(sandbox, clients=[dict(client("crm", allow=["* /**"]), deny=["GET /profile/*/subprofiles/**", "* /v2/database/*"])])
+    with gate.wire() as wire:
+        assert wire.request(method, target, f"X-Api-Key: {KEYS['crm']}").status == status
+    if status != 200:
+        assert sandbox.calls()["calls"].keys() <= {"GET /identity"}
+
+
+def command(gate, *arguments):
+    done = postern("client", *arguments, "--config", gate.config)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def test_a_rotation_lets_both_keys_in(make_gate, sandbox):
+    gate = make_gate(sandbox, clients=[client("crm")])
+    with gate.wire() as wire:
+        new = command(gate, "rotate", "crm")
+        gate.hup()
+        until(lambda: wire.request("GET", PROFILE, f"X-Api-Key: {new}").status == 200, "the new key")
+        assert wire.request("GET", PROFILE, f"X-Api-Key: {KEYS['crm']}").status == 200
+        newer = command(gate, "rotate", "crm", "--overlap", "0s")
+        gate.hup()
+        until(lambda: wire.request("GET", PROFILE, f"X-Api-Key: {newer}").status == 200, "the newer key")
+        for key in (new, KEYS["crm"]):
+            assert wire.request("GET", PROFILE, f"X-Api-Key: {key}").status == 401
+    assert gate.files_with(new) == gate.files_with(newer) == []
+
+
+def test_clients_change_by_hup_without_a_connection_being_dropped(make_gate, raw_upstream):
+    """Whatever happens to other clients, crm's requests are all answered: on kept connections, one under way over
+    all of it, and a stream of them."""
+    gate = make_gate(raw_upstream, clients=[client("crm"), client("shop"), client("reader")])
+    go, stop, statuses = threading.Event(), threading.Event(), []
+    raw_upstream.on("/v2/slow", lambda call: (call.hold(go), call.reply(b"late")))
+    key = f"X-Api-Key: {KEYS['crm']}"
+
+    def busy():
+        with gate.wire() as wire:
+            while not stop.is_set():
+                statuses.append(wire.request("GET", f"/v2/{len(statuses)}", key).status)
+
+    kept = [gate.wire() for _ in range(4)]
+    for wire in kept:
+        assert wire.request("GET", "/v2/a", key).status == 200
+    under_way = gate.wire().send(request("GET", "/v2/slow", key))
+    raw_upstream.wait_for("/v2/slow")
+    thread = threading.Thread(target=busy)
+    thread.start()
+    try:
+        for change in (("add", "mail"), ("disable", "shop"), ("rotate", "crm"), ("enable", "shop"), ("remove", "reader"),
+                       ("add", "slow", "--per-second", "1"), ("remove", "shop")):
+            command(gate, *change)
+            assert "read again" in gate.hup()
+            for wire in kept:
+                assert wire.request("GET", "/v2/a", key).status == 200
+    finally:
+        stop.set()
+        thread.join()
+        go.set()
+    assert under_way.answer().body == b"late"
+    assert set(statuses) == {200}
+    for wire in (*kept, under_way):
+        assert not wire.ended
+        wire.close()
+
+
+def test_an_upstream_of_its_own_for_each_client(make_gate, raw_upstream):
+    """One of two upstreams, by client: the answers and the counts are the right one's."""
+    other = RawUpstream()
+    try:
+        gate = make_gate(raw_upstream, clients=[dict(client("crm"), upstream="copernica"), dict(client("shop"), upstream="b")],
+                         upstreams={"b": {"url": other.url}})
+        with gate.wire() as wire:
+            assert wire.request("GET", "/v2/a", f"X-Api-Key: {KEYS['shop']}").status == 200
+            assert len(other.calls_of("/v2/a")) == 1 and raw_upstream.calls_of("/v2/a") == []
+            assert wire.request("GET", "/v2/a", f"X-Api-Key: {KEYS['crm']}").status == 200
+            assert len(raw_upstream.calls_of("/v2/a")) == 1 and len(other.calls_of("/v2/a")) == 1
+    finally:
+        other.stop()
