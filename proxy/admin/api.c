@@ -27,6 +27,48 @@ static void add_flag(cJSON *object, const char *name, bool value)
     (void)cJSON_AddBoolToObject(object, name, value);
 }
 
+static void add_time(cJSON *object, const char *name, int64_t wall_us)
+{
+    char text[CLOCK_RFC3339_ROOM];
+
+    clock_format_rfc3339(wall_us, text);
+    add_text(object, name, text);
+}
+
+/* What there is no limit of, and what is not known, is left out. */
+static void add_budget(cJSON *upstream, const struct budget_status *budget)
+{
+    cJSON *object = cJSON_AddObjectToObject(upstream, "budget");
+
+    if (budget->limits.concurrency > 0)
+        add_number(object, "concurrency", budget->limits.concurrency);
+    if (budget->second_left != UINT64_MAX) {
+        (void)cJSON_AddNumberToObject(object, "per_second", budget->limits.per_second);
+        add_number(object, "burst", budget->limits.burst > 0 ? budget->limits.burst : 1);
+        add_number(object, "second_left", budget->second_left);
+    }
+    if (budget->limits.per_day > 0) {
+        const uint64_t per_day = budget->limits.per_day;
+
+        add_number(object, "per_day", per_day);
+        add_number(object, "day_left",
+                   budget->day_spent < per_day ? per_day - budget->day_spent : 0);
+        add_time(object, "day_ends", budget->day_ends_wall_us);
+    }
+    add_number(object, "day_spent", budget->day_spent);
+    if (budget->has_left) {
+        add_number(object, "told_left", budget->left); /* by the upstream itself */
+        add_time(object, "told_left_until", budget->left_until_wall_us);
+    }
+    (void)cJSON_AddNumberToObject(object, "paused_s", (double)budget->paused_us / 1e6);
+    add_flag(object, "template_paused", budget->is_template_paused);
+    add_text(object, "breaker", breaker_state_name(budget->breaker));
+    add_number(object, "admitted", budget->admitted);
+    add_number(object, "refused", budget->refused);
+    add_number(object, "pauses", budget->pauses);
+    add_number(object, "retries", budget->retries);
+}
+
 static void add_upstreams(struct server *server, cJSON *status)
 {
     const struct settings *settings = server_settings(server);
@@ -47,6 +89,7 @@ static void add_upstreams(struct server *server, cJSON *status)
             (void)cJSON_AddNullToObject(item, "account");
         add_number(item, "under_way", budget.under_way);
         add_number(item, "queued", budget.queued);
+        add_budget(item, &budget);
         (void)cJSON_AddItemToArray(list, item);
     }
 }

@@ -1,7 +1,11 @@
 /* Sums over workers, read while they count. */
 #include "admin/metrics.h"
 
+#include <assert.h>
+#include <stdlib.h>
+
 #include "admin/usage.h"
+#include "base/memory.h"
 
 static uint64_t read_counter(const struct counter *counter)
 {
@@ -341,18 +345,103 @@ static void write_audit(struct server *server, struct buffer *text)
                       audit_ring_fill(server_worker(server, i)->ring));
 }
 
+/* --- budgets --- */
+
+enum budget_sample {
+    SAMPLE_CONCURRENCY,
+    SAMPLE_PER_SECOND,
+    SAMPLE_PER_DAY,
+    SAMPLE_CALLS_UNDER_WAY,
+    SAMPLE_UNDER_WAY,
+    SAMPLE_QUEUED,
+    SAMPLE_SECOND_LEFT,
+    SAMPLE_DAY_SPENT,
+    SAMPLE_TOLD_LEFT,
+    SAMPLE_PAUSED,
+    SAMPLE_BREAKER,
+    SAMPLE_PAUSES,
+    SAMPLE_RETRIES,
+    BUDGET_SAMPLES,
+};
+
+static const struct {
+    const char *name, *type, *help;
+} budget_samples[] = {
+    [SAMPLE_CONCURRENCY] = {"postern_budget_concurrency", "gauge",
+                            "Calls that may be under way; none: no limit."},
+    [SAMPLE_PER_SECOND] = {"postern_budget_per_second", "gauge",
+                           "Calls a second that may begin; none: no limit."},
+    [SAMPLE_PER_DAY] = {"postern_budget_per_day", "gauge",
+                        "Calls a day that may begin; none: no limit."},
+    [SAMPLE_CALLS_UNDER_WAY] = {"postern_upstream_under_way", "gauge",
+                                "The same as postern_budget_under_way."},
+    [SAMPLE_UNDER_WAY] = {"postern_budget_under_way", "gauge", "Calls under way."},
+    [SAMPLE_QUEUED] = {"postern_budget_queued", "gauge", "Calls that wait for their turn."},
+    [SAMPLE_SECOND_LEFT] = {"postern_budget_second_left", "gauge",
+                            "Calls that could begin at once; none: no limit a second."},
+    [SAMPLE_DAY_SPENT] = {"postern_budget_day_spent", "gauge", "Calls that began today."},
+    [SAMPLE_TOLD_LEFT] = {"postern_budget_told_left", "gauge",
+                          "Calls that the upstream says are left; none: it does not."},
+    [SAMPLE_PAUSED] = {"postern_budget_paused", "gauge",
+                       "Seconds for which the account is still left alone."},
+    [SAMPLE_BREAKER] = {"postern_budget_breaker", "gauge",
+                        "The circuit breaker: 0 closed, 1 open, 2 half open."},
+    [SAMPLE_PAUSES] = {"postern_budget_pauses_total", "counter",
+                       "Pauses that the upstream's answers made."},
+    [SAMPLE_RETRIES] = {"postern_budget_retries_total", "counter", "Calls that were repeated."},
+};
+static_assert(ARRAY_LENGTH(budget_samples) == BUDGET_SAMPLES, "a name for each");
+
+/* False: there is no such number. */
+static bool budget_value(const struct budget_status *budget, enum budget_sample metric,
+                         double *value)
+{
+    const double values[] = {
+        [SAMPLE_CONCURRENCY] = budget->limits.concurrency,
+        [SAMPLE_PER_SECOND] = budget->limits.per_second,
+        [SAMPLE_PER_DAY] = budget->limits.per_day,
+        [SAMPLE_CALLS_UNDER_WAY] = budget->under_way,
+        [SAMPLE_UNDER_WAY] = budget->under_way,
+        [SAMPLE_QUEUED] = budget->queued,
+        [SAMPLE_SECOND_LEFT] = (double)budget->second_left,
+        [SAMPLE_DAY_SPENT] = (double)budget->day_spent,
+        [SAMPLE_TOLD_LEFT] = (double)budget->left,
+        [SAMPLE_PAUSED] = (double)budget->paused_us / 1e6,
+        [SAMPLE_BREAKER] = budget->breaker,
+        [SAMPLE_PAUSES] = (double)budget->pauses,
+        [SAMPLE_RETRIES] = (double)budget->retries,
+    };
+    static_assert(ARRAY_LENGTH(values) == BUDGET_SAMPLES, "a value for each");
+
+    *value = values[metric];
+    if (metric <= SAMPLE_PER_DAY)
+        return *value > 0;
+    if (metric == SAMPLE_SECOND_LEFT)
+        return budget->second_left != UINT64_MAX;
+    return metric != SAMPLE_TOLD_LEFT || budget->has_left;
+}
+
 static void write_budgets(struct server *server, struct buffer *text)
 {
     const struct settings *settings = server_settings(server);
+    const size_t count = settings->configuration->upstream_count;
+    struct budget_status *budgets = memory_take(count, sizeof(*budgets));
 
-    write_head(text, "postern_upstream_under_way", "gauge", "Calls under way, by upstream.");
-    for (size_t i = 0; i < settings->configuration->upstream_count; i++) {
-        struct budget_status budget;
+    for (size_t i = 0; i < count; i++)
+        budget_read(settings->upstreams[i].upstream.budget, &budgets[i]);
+    for (unsigned metric = 0; metric < BUDGET_SAMPLES; metric++) {
+        write_head(text, budget_samples[metric].name, budget_samples[metric].type,
+                   budget_samples[metric].help);
+        for (size_t i = 0; i < count; i++) {
+            double value;
 
-        budget_read(settings->upstreams[i].upstream.budget, &budget);
-        buffer_format(text, "postern_upstream_under_way{upstream=\"%s\"} %u\n",
-                      settings->configuration->upstreams[i].name, budget.under_way);
+            if (!budget_value(&budgets[i], (enum budget_sample)metric, &value))
+                continue;
+            buffer_format(text, "%s{upstream=\"%s\"} %.15g\n", budget_samples[metric].name,
+                          settings->configuration->upstreams[i].name, value);
+        }
     }
+    free(budgets);
 }
 
 void metrics_write(struct server *server, struct buffer *text)

@@ -30,12 +30,13 @@ static void say_upstreams(const cJSON *status)
 
     cJSON_ArrayForEach(item, cJSON_GetObjectItemCaseSensitive(status, "upstreams"))
     {
-        char room[TOLD_TEXT_ROOM], account_room[TOLD_TEXT_ROOM];
+        char room[TOLD_TEXT_ROOM], account_room[TOLD_TEXT_ROOM], budget[TOLD_TEXT_ROOM] = "";
         const char *account = told_text(item, "account", account_room);
 
-        (void)printf("upstream %s: account %s, %.0f calls under way, %.0f wait\n",
+        told_add_budget(cJSON_GetObjectItemCaseSensitive(item, "budget"), budget, sizeof(budget));
+        (void)printf("upstream %s: account %s, %.0f calls under way, %.0f wait%s\n",
                      told_text(item, "name", room), account[0] == '\0' ? "not known yet" : account,
-                     told_number(item, "under_way"), told_number(item, "queued"));
+                     told_number(item, "under_way"), told_number(item, "queued"), budget);
     }
 }
 

@@ -101,11 +101,15 @@ static void add_summary(struct page *page)
 
 static void add_upstream(struct page *page, const cJSON *upstream)
 {
-    char line[TOP_LINE_BYTES], name[TOLD_TEXT_ROOM];
+    const cJSON *budget = cJSON_GetObjectItemCaseSensitive(upstream, "budget");
+    char line[TOP_LINE_BYTES], name[TOLD_TEXT_ROOM], most[16] = "";
 
-    (void)snprintf(line, sizeof(line), "%s: %.0f under way, %.0f queued",
-                   told_text(upstream, "name", name), told_number(upstream, "under_way"),
+    if (cJSON_HasObjectItem(budget, "concurrency"))
+        (void)snprintf(most, sizeof(most), "/%.0f", told_number(budget, "concurrency"));
+    (void)snprintf(line, sizeof(line), "%.64s: %.0f%s under way, %.0f queued",
+                   told_text(upstream, "name", name), told_number(upstream, "under_way"), most,
                    told_number(upstream, "queued"));
+    told_add_budget(budget, line, sizeof(line));
     page_add(page, line);
 }
 

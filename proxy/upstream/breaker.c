@@ -5,6 +5,14 @@
 
 static const uint32_t window_bits = (UINT32_C(1) << BREAKER_WINDOW) - 1;
 
+const char *breaker_state_name(enum breaker_state state)
+{
+    static const char *const names[] = {
+        [BREAKER_CLOSED] = "closed", [BREAKER_OPEN] = "open", [BREAKER_HALF_OPEN] = "half-open"};
+
+    return names[state];
+}
+
 static void breaker_open(struct breaker *breaker, int64_t length_us, int64_t now_us)
 {
     *breaker = (struct breaker){

@@ -19,6 +19,9 @@ enum {
 
 enum breaker_state { BREAKER_CLOSED, BREAKER_OPEN, BREAKER_HALF_OPEN };
 
+/* "closed", "open", "half-open". Static storage. */
+const char *breaker_state_name(enum breaker_state state);
+
 /* Zeroed: closed. */
 struct breaker {
     enum breaker_state state;

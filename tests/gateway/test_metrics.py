@@ -6,7 +6,7 @@ import json
 import re
 import threading
 
-from gate import is_hit, request, until
+from gate import is_hit, postern, reply, request, until
 
 NAME = r"[a-zA-Z_:][a-zA-Z0-9_:]*"
 LABEL = r'([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\\n]|\\[\\"n])*)"'
@@ -173,3 +173,53 @@ def test_status_tells_of_each_client_and_upstream(make_gate, sandbox):
     assert set(crm) == {"name", "requests", "hits", "calls", "saved", "queued", "queue_us", "refused"}
     [upstream] = status["upstreams"]
     assert upstream["name"] == "copernica" and upstream["account"].startswith("copernica/")
+
+
+def test_budgets_are_told(make_gate, raw_upstream):
+    raw_upstream.on("/busy", reply(b"{}", 429, ["Retry-After: 300"]))
+    gate = make_gate(raw_upstream, upstreams={"copernica": {
+        "budget": {"concurrency": 3, "per_second": 0.001, "burst": 50, "per_day": 1000}, "pause_max": "5m"}})
+    gate.change(admin=gate.admin.removeprefix("http://"))  # where commands find it
+    gate.get("/a/1")
+    gate.get("/a/2")
+    told = {name[len("postern_budget_"):]: value for (name, pairs), value in metrics_of(gate).items()
+            if name.startswith("postern_budget_") and pairs == (("upstream", "copernica"),)}
+    spent = len(raw_upstream.calls)
+    assert told == {"concurrency": 3, "per_second": 0.001, "per_day": 1000, "under_way": 0, "queued": 0,
+                    "second_left": 50 - spent, "day_spent": spent, "paused": 0, "breaker": 0,
+                    "pauses_total": 0, "retries_total": 0}
+    budget = gate.status()["upstreams"][0]["budget"]
+    assert (budget["day_left"], budget["second_left"], budget["burst"]) == (1000 - spent, 50 - spent, 50)
+    assert (budget["paused_s"], budget["breaker"]) == (0, "closed")
+    line = r"^copernica: 0/3 under way, 0 queued, "
+    left = rf"{49 - spent} of 50 left now, {999 - spent} of 1000 left today$"
+
+    gate.get("/busy")
+    until(lambda: total(metrics_of(gate), "postern_budget_paused") > 200, "the pause")
+    assert total(metrics_of(gate), "postern_budget_pauses_total") == 1
+    shown = postern("top", "--once", "--config", gate.config).stdout
+    assert re.search(line + r"PAUSED for \d+\.\d s, " + left, shown, re.M), shown
+    told = postern("status", "--config", gate.config).stdout
+    assert re.search(r"^upstream copernica: .*, PAUSED for \d+\.\d s, " + left, told, re.M), told
+    assert gate.get("/a/3").status_code == 429
+    assert total(metrics_of(gate), "postern_refusals_total", reason="paused") == 1
+    costs = {dict(pairs)["path"]: value for (name, pairs), value in metrics_of(gate).items()
+             if name == "postern_client_upstream_calls_total"}
+    assert costs == {"/a/*": 2, "/busy": 1}
+
+
+def test_without_limits_there_is_no_number_for_them(make_gate, raw_upstream):
+    gate = make_gate(raw_upstream, upstreams={"copernica": {"budget": {"concurrency": 0}}})
+    names = {name for name, _ in metrics_of(gate)}
+    for name in ("concurrency", "per_second", "per_day", "second_left", "told_left"):
+        assert f"postern_budget_{name}" not in names
+    assert "postern_budget_under_way" in names
+    assert not {"concurrency", "per_second", "per_day", "told_left"} & set(gate.status()["upstreams"][0]["budget"])
+
+
+def test_what_the_upstream_says_is_left_is_told(make_gate, raw_upstream):
+    raw_upstream.on("/a", reply(b"{}", 200, ["RateLimit-Limit: 100", "RateLimit-Remaining: 42", "RateLimit-Reset: 500"]))
+    gate = make_gate(raw_upstream)
+    gate.get("/a")
+    assert total(metrics_of(gate), "postern_budget_told_left", upstream="copernica") == 42
+    assert gate.status()["upstreams"][0]["budget"]["told_left"] == 42

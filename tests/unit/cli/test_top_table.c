@@ -105,6 +105,34 @@ static void rates_are_of_what_came_meanwhile(void **state)
     assert_string_equal(line_of(lines, "new "), "new 10.0 0 100% 10.0 - 0");
 }
 
+static void what_stands_against_calls_comes_first(void **state)
+{
+    static const char *const budgets[] = {
+        "{\"concurrency\": 16, \"breaker\": \"closed\", \"paused_s\": 0}",
+        "/16",
+        "", /* nothing more */
+        "{\"paused_s\": 2.5, \"template_paused\": true, \"day_left\": 1, \"per_day\": 9}",
+        "",
+        ", PAUSED for 2.5 s, 1 of 9 left today",
+        "{\"template_paused\": true, \"breaker\": \"half-open\", \"told_left\": 7}",
+        "",
+        ", some paths PAUSED, breaker half-open, it says 7 left",
+        "{\"second_left\": 0, \"burst\": 5}",
+        "",
+        ", 0 of 5 left now"};
+    char status[512], expected[256];
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(budgets); i += 3) {
+        (void)snprintf(status, sizeof(status),
+                       "{\"upstreams\": [{\"name\": \"up\", \"under_way\": 1, \"budget\": %s}]}",
+                       budgets[i]);
+        (void)snprintf(expected, sizeof(expected), "up: 1%s under way, 0 queued%s", budgets[i + 1],
+                       budgets[i + 2]);
+        assert_string_equal(line_of(written(status, NULL, (struct top_view){0}), "up:"), expected);
+    }
+}
+
 static void check_order(enum top_sort sort, const char *first, const char *second)
 {
     static const char status[] =
@@ -194,6 +222,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_first_rates_are_since_the_start),
         cmocka_unit_test(rates_are_of_what_came_meanwhile),
+        cmocka_unit_test(what_stands_against_calls_comes_first),
         cmocka_unit_test(what_is_sorted_by_comes_first),
         cmocka_unit_test(no_page_is_larger_than_its_screen),
         cmocka_unit_test(texts_reach_no_terminal_as_commands),
