@@ -124,6 +124,7 @@ struct preset {
     const struct bytes *forward; /* request fields forwarded besides the allow-list */
     size_t forward_count;
     const char *identity_path;       /* "/identity"; NULL: none */
+    const char *identity_field_path; /* where the token goes up in a field; NULL: the same */
     const char *identity_member;     /* "id" */
     struct injection inject;         /* used when the upstream says none */
     const struct symptom *overloads; /* it has too much to do; besides 429 and 503 */
@@ -173,6 +174,16 @@ struct upstream_config {
 };
 
 /* Of a client's "allow" or "deny". */
+/* The path of the call that tells whose its token is; NULL: there is none. */
+static inline const char *upstream_identity_path(const struct upstream_config *upstream)
+{
+    const struct preset *preset = upstream->preset;
+
+    if (preset == NULL || upstream->inject.header == NULL || preset->identity_field_path == NULL)
+        return preset == NULL ? NULL : preset->identity_path;
+    return preset->identity_field_path;
+}
+
 struct allow_rule {
     struct bytes method; /* "*": any */
     struct pattern path;

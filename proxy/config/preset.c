@@ -82,11 +82,9 @@ static void preset_rules(struct reader *reader, const cJSON *item, const struct 
 static void identity_path(struct reader *reader, const cJSON *item, const struct member *member,
                           void *into)
 {
-    struct preset *preset = into;
     const char *path = reader_string(reader, item, "a path such as \"/identity\"");
 
-    (void)member;
-    preset->identity_path = path;
+    *(const char **)(void *)((char *)into + member->offset) = path;
     if (path != NULL && path[0] != '/')
         reader_fault(reader, item, "is no path: it starts with a slash");
 }
@@ -95,7 +93,13 @@ static void preset_identity(struct reader *reader, const cJSON *item, const stru
                             void *into)
 {
     static const struct member members[] = {
-        {.name = "path", .read = identity_path, .required = true},
+        {.name = "path",
+         .read = identity_path,
+         .offset = offsetof(struct preset, identity_path),
+         .required = true},
+        {.name = "field_path",
+         .read = identity_path,
+         .offset = offsetof(struct preset, identity_field_path)},
         {.name = "member",
          .read = reader_text,
          .offset = offsetof(struct preset, identity_member),

@@ -248,7 +248,7 @@ static void asking_call(struct asking *asking)
         .caller = {.weight = 1, .scope = hash_of(BYTES("identity")).low},
         .method = BYTES("GET"),
         .safe = true,
-        .url = bytes_of_string(asking->upstream->upstream.config->preset->identity_path),
+        .url = bytes_of_string(upstream_identity_path(asking->upstream->upstream.config)),
         .fields = &none,
     };
 
@@ -324,7 +324,7 @@ static void identities_ask(struct identities *identities, struct settings_upstre
                asking->hmac);
     asking->next = identities->askings;
     identities->askings = asking;
-    if (config->preset == NULL || config->preset->identity_path == NULL || upstream->token == NULL)
+    if (upstream_identity_path(config) == NULL || upstream->token == NULL)
         asking_use_by_token(asking);
     else if (cache_identity(gate->cache, asking->hmac, asking->name, sizeof(asking->name)) ==
              RESULT_OK)
