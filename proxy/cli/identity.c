@@ -3,9 +3,11 @@
 #include <getopt.h>
 #include <stdio.h>
 
+#include "base/memory.h"
 #include "cli/cli.h"
 #include "cli/configured.h"
 #include "upstream/fetch.h"
+#include "upstream/obtain.h"
 
 static const char usage[] =
     "usage: postern identity [UPSTREAM] [--config FILE]\n"
@@ -70,15 +72,14 @@ static int ask(const struct upstream_config *config, struct token *token)
     const struct fetch_request request = {.caller = {.weight = 1},
                                           .method = BYTES("GET"),
                                           .safe = true,
-                                          .url = bytes_of_string(config->preset->identity_path),
+                                          .url = bytes_of_string(upstream_identity_path(config)),
                                           .fields = &none};
     struct mailbox *mailbox = NULL;
     struct fetcher *fetcher = NULL;
     int code = CLI_FAILED;
 
     buffer_init(&asking.body, IDENTITY_ANSWER_LIMIT_BYTES);
-    if (asking.base != NULL && fetch_prepare() == RESULT_OK &&
-        budget_create(&options, &upstream.budget) == RESULT_OK &&
+    if (asking.base != NULL && budget_create(&options, &upstream.budget) == RESULT_OK &&
         mailbox_open(asking.base, &mailbox) == RESULT_OK &&
         fetcher_create(asking.base, mailbox, &fetcher) == RESULT_OK) {
         (void)fetch_start(fetcher, &upstream, &request, &handler, &asking);
@@ -95,6 +96,25 @@ static int ask(const struct upstream_config *config, struct token *token)
     return code;
 }
 
+/* The token that goes up: the one that was read, or what it is exchanged for. */
+static enum result token_get(const struct upstream_config *upstream, struct token **token,
+                             struct error *error)
+{
+    struct token *long_lived;
+    struct obtained obtained;
+    enum result result = token_load(&upstream->token, token, error);
+
+    if (result != RESULT_OK || upstream->exchange == NULL)
+        return result;
+    long_lived = *token;
+    const struct obtain_options options = obtain_exchange(upstream, long_lived);
+    result = obtain_token(&options, &obtained, error);
+    token_release(long_lived);
+    if (result == RESULT_OK)
+        *token = obtained.token;
+    return result;
+}
+
 static int identity_of(const struct configuration *configuration, const char *name)
 {
     const struct upstream_config *upstream = configured_upstream(configuration, name);
@@ -103,16 +123,17 @@ static int identity_of(const struct configuration *configuration, const char *na
 
     if (upstream == NULL)
         return CLI_WRONG;
-    if (upstream->preset == NULL || upstream->preset->identity_path == NULL ||
-        !upstream->has_token) {
+    if (upstream_identity_path(upstream) == NULL || !upstream->has_token) {
         (void)fprintf(stderr,
                       "postern: upstream %s has no token, or no preset with an identity call\n",
                       upstream->name);
         return CLI_WRONG;
     }
-    if (token_load(&upstream->token, &token, &error) != RESULT_OK) {
+    if (fetch_prepare() != RESULT_OK)
+        memory_exhausted();
+    if (token_get(upstream, &token, &error) != RESULT_OK) {
         (void)fprintf(stderr, "postern: %s\n", error.text);
-        return CLI_WRONG;
+        return upstream->exchange == NULL ? CLI_WRONG : CLI_FAILED;
     }
     const int code = ask(upstream, token);
     token_release(token);

@@ -19,6 +19,7 @@
 #include "base/memory.h"
 #include "config/read.h"
 #include "gateway/data_dir.h"
+#include "gateway/renewal.h"
 #include "http/listener.h"
 
 enum {
@@ -38,6 +39,7 @@ struct server {
     struct token *token;
     struct settings *settings;
     struct identities *identities;
+    struct renewal *renewal;
     struct gate gate;
     struct data_dir data_dir;
     struct listener *listeners; /* TCP: one for each worker and address; Unix: one for all */
@@ -49,7 +51,7 @@ struct server {
     struct cache_job scheme_job;
     struct configuration *next_configuration; /* on their way; NULL: none */
     struct settings *next_settings;
-    bool read_again;   /* another HUP came meanwhile */
+    bool read_again, tokens_again; /* another HUP, another token came meanwhile */
     enum result noted; /* what came of noting quotas the last time: an error is said once */
     bool running, draining;
     int64_t drain_until_us, started_wall_us;
@@ -202,7 +204,11 @@ static enum result server_new_settings(struct server *server, struct configurati
                                        struct settings **settings, struct error *error)
 {
     const struct settings_stores stores = {
-        .slots = server->gate.slots, .ledger = server->gate.ledger, .token = server->token};
+        .slots = server->gate.slots,
+        .ledger = server->gate.ledger,
+        .token = server->token,
+        .keeps_unreadable = configuration == server->configuration, /* only tokens have changed */
+    };
 
     return settings_create(configuration, server->settings, &stores, settings, error);
 }
@@ -277,6 +283,7 @@ static void server_on_poll(evutil_socket_t fd, short what, void *context)
 }
 
 static void server_read_again(struct server *server);
+static bool server_read_tokens(void *context);
 static void server_post_scheme(struct server *server, enum cache_job_kind kind,
                                void (*deliver)(struct letter *));
 
@@ -304,16 +311,20 @@ static void server_switch(struct server *server)
                configuration->upstreams[0].limits.time_zone) != 0)
         quotas_set_zone(server->gate.quotas, clients_zone(configuration), clock_wall_us());
     settings_allot(settings, server->gate.quotas, clock_now_us());
+    renewal_use(server->renewal, settings);
     identities_find(server->identities, settings);
     for (size_t i = 0; i < server->worker_count; i++)
         worker_change_settings(server->workers[i], settings);
+    log_info(configuration == server->configuration ? "tokens are read again"
+                                                    : "configuration and tokens are read again");
     settings_release(server->settings);
     configuration_release(server->configuration);
     server->settings = settings;
     server->configuration = configuration;
-    log_info("configuration and tokens are read again");
     if (server->read_again)
         server_read_again(server);
+    else if (server->tokens_again)
+        (void)server_read_tokens(server); /* who fails says so */
 }
 
 static void server_on_scheme_noted(struct letter *letter)
@@ -364,14 +375,15 @@ static void server_use(struct server *server, struct configuration *configuratio
     if (needs_restart(server->configuration, configuration))
         log_warn("listen, workers, data_dir, max_size and audit on or off change at the next start "
                  "only");
-    for (size_t i = 0; i < configuration->warning_count; i++)
+    for (size_t i = 0; i < configuration->warning_count && configuration != server->configuration;
+         i++)
         log_warn("%s", configuration->warnings[i]);
     log_configure(configuration->log_level, configuration->log_format);
     (void)atomic_fetch_add(&server->gate.unswitched, (uint32_t)server->worker_count);
     atomic_store(&server->gate.generation, settings->generation); /* before any worker has them */
     server->next_configuration = configuration;
     server->next_settings = settings;
-    server->read_again = false;
+    server->read_again = server->tokens_again = false;
     if (is_same) {
         server_switch(server);
         return;
@@ -406,6 +418,30 @@ static void server_read_again(struct server *server)
         server_use(server, configuration, settings);
     }
     faults_finish(&faults);
+}
+
+/*
+ * The renewal's: a token has changed. The configuration stays as it is in memory: an edit of its
+ * file that is not finished must not come in with a token.
+ */
+static bool server_read_tokens(void *context)
+{
+    struct server *server = context;
+    struct settings *settings;
+    struct error error = {0};
+
+    if (server->draining)
+        return false;
+    if (server->next_settings != NULL) {
+        server->tokens_again = true;
+        return true;
+    }
+    if (server_new_settings(server, server->configuration, &settings, &error) != RESULT_OK) {
+        log_error("%s; tokens stay as they were", error.text);
+        return false;
+    }
+    server_use(server, configuration_acquire(server->configuration), settings);
+    return true;
 }
 
 /* libevent: HUP. One that comes while settings are on their way waits for them. */
@@ -470,6 +506,9 @@ enum result server_open(const struct server_options *options, struct server **op
     if (fetch_prepare() != RESULT_OK)
         memory_exhausted();
     server->identities = identities_create(server->base, server->mailbox, &server->gate);
+    server->renewal =
+        renewal_create(server->base, server->mailbox,
+                       &(struct renewal_hooks){.changed = server_read_tokens, .context = server});
     result = server_make_workers(server, error);
     if (result != RESULT_OK) {
         server_close(server);
@@ -500,6 +539,7 @@ enum result server_run(struct server *server)
     (void)event_add(server->note, &(struct timeval){.tv_sec = 1});
     for (size_t i = 0; i < server->configuration->warning_count; i++)
         log_warn("%s", server->configuration->warnings[i]);
+    renewal_use(server->renewal, server->settings);
     identities_find(server->identities, server->settings);
     server_await_identities(server);
     for (size_t i = 0; i < server->worker_count; i++)
@@ -530,6 +570,7 @@ void server_close(struct server *server)
     identities_destroy(server->identities);
     cache_close(server->gate.cache);
     (void)event_base_loop(server->base, EVLOOP_NONBLOCK); /* its last letters */
+    renewal_destroy(server->renewal);
     flights_destroy(server->gate.flights);
     audit_close(server->gate.audit);
     settings_release(server->settings);

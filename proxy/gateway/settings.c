@@ -80,20 +80,37 @@ static void upstream_note_masked(struct settings_upstream *upstream,
 }
 
 static enum result upstream_load_token(struct settings_upstream *upstream,
-                                       const struct settings_upstream *before, struct token *usual,
-                                       struct error *error)
+                                       const struct settings_upstream *before,
+                                       const struct settings_stores *stores, struct error *error)
 {
     const struct upstream_config *config = upstream->upstream.config;
 
     if (!config->has_token) {
-        upstream->token = token_acquire(usual);
+        upstream->token = token_acquire(stores->token);
         return RESULT_OK;
     }
     if (config->token.env != NULL && before != NULL && before->token != NULL) {
         upstream->token = token_acquire(before->token); /* its variable was wiped when read */
         return RESULT_OK;
     }
-    return token_load(&config->token, &upstream->token, error);
+    const enum result result = token_load(&config->token, &upstream->token, error);
+    if (result == RESULT_OK || !stores->keeps_unreadable || before == NULL || before->token == NULL)
+        return result;
+    upstream->token = token_acquire(before->token);
+    return RESULT_OK;
+}
+
+/* Whether what goes up is made of the same token in the same way. */
+static bool upstream_is_same_source(const struct settings_upstream *a,
+                                    const struct settings_upstream *b)
+{
+    const struct exchange_config *one = a->upstream.config->exchange;
+    const struct exchange_config *other = b->upstream.config->exchange;
+
+    if (!token_equal(a->token, b->token) || (one == NULL) != (other == NULL))
+        return false;
+    return one == NULL ||
+           (strcmp(one->url, other->url) == 0 && strcmp(one->parameter, other->parameter) == 0);
 }
 
 /* The first of those before it that lead to the same place with the same token. */
@@ -139,7 +156,7 @@ static enum result upstream_make(struct settings_upstream *upstream,
 {
     const struct upstream_config *config = upstream->upstream.config;
     const struct settings_upstream *old = upstream_before(before, config->name);
-    enum result result = upstream_load_token(upstream, old, stores->token, error);
+    enum result result = upstream_load_token(upstream, old, stores, error);
 
     if (result != RESULT_OK)
         return result;
@@ -149,10 +166,13 @@ static enum result upstream_make(struct settings_upstream *upstream,
         return error_set(error, result, "upstream %s: %s", config->name,
                          result == RESULT_MISSING ? "there is no such time zone"
                                                   : "its thread cannot be started");
-    const bool is_same_token = old != NULL && token_equal(upstream->token, old->token);
-    upstream->upstream.credential = is_same_token ? credential_acquire(old->upstream.credential)
-                                                  : credential_create(upstream->token);
-    if (is_same_token && strcmp(config->url, old->upstream.config->url) == 0)
+    if (old != NULL && upstream_is_same_source(upstream, old))
+        upstream->upstream.credential = credential_acquire(old->upstream.credential);
+    else
+        upstream->upstream.credential =
+            credential_create(config->exchange == NULL ? upstream->token : NULL);
+    if (old != NULL && token_equal(upstream->token, old->token) &&
+        strcmp(config->url, old->upstream.config->url) == 0)
         atomic_store(&upstream->account,
                      settings_account(old)); /* the same token: the same account */
     return RESULT_OK;

@@ -48,7 +48,8 @@ const char *client_slots_name(struct client_slots *slots, uint32_t slot);
 struct settings_stores {
     struct client_slots *slots;
     struct ledger *ledger;
-    struct token *token; /* of upstreams whose configuration names no source; NULL: none */
+    struct token *token;   /* of upstreams whose configuration names no source; NULL: none */
+    bool keeps_unreadable; /* a token that can't be read stays as it was, and is no error */
 };
 
 /*

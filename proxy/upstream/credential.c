@@ -13,6 +13,7 @@ struct credential {
     struct credential_hooks hooks; /* set once, before other threads know the credential */
     pthread_mutex_t lock;          /* guards all below */
     struct token *token;
+    struct token *replacement;     /* NULL: none */
     struct credential_wish *first; /* in no order: all get their letters at once */
     bool is_wanted;                /* main was told, and has not said yet how it went */
 };
@@ -43,6 +44,7 @@ void credential_release(struct credential *credential)
         return;
     assert(credential->first == NULL); /* who waits holds a reference */
     token_release(credential->token);
+    token_release(credential->replacement);
     (void)pthread_mutex_destroy(&credential->lock);
     free(credential);
 }
@@ -56,6 +58,20 @@ struct token *credential_token(struct credential *credential)
 {
     (void)pthread_mutex_lock(&credential->lock);
     struct token *token = token_acquire(credential->token);
+    (void)pthread_mutex_unlock(&credential->lock);
+    return token;
+}
+
+/* The lock is held. */
+static struct token *credential_newest(const struct credential *credential)
+{
+    return credential->replacement != NULL ? credential->replacement : credential->token;
+}
+
+struct token *credential_replacement(struct credential *credential)
+{
+    (void)pthread_mutex_lock(&credential->lock);
+    struct token *token = token_acquire(credential_newest(credential));
     (void)pthread_mutex_unlock(&credential->lock);
     return token;
 }
@@ -87,7 +103,8 @@ enum result credential_renew(struct credential *credential, const struct token *
     bool is_first = false;
 
     (void)pthread_mutex_lock(&credential->lock);
-    const bool is_there = credential->token != NULL && !token_equal(credential->token, used);
+    const struct token *newest = credential_newest(credential);
+    const bool is_there = newest != NULL && !token_equal(newest, used);
     const bool waits = !is_there && credential->hooks.wanted != NULL;
     if (waits) {
         credential_link(credential, wish);
@@ -112,12 +129,14 @@ bool credential_leave(struct credential *credential, struct credential_wish *wis
     return waited;
 }
 
-void credential_renewed(struct credential *credential, struct token *token)
+/* Puts `token` into one of the credential's places, unless it is NULL, and tells all who wait. */
+static void credential_settle(struct credential *credential, struct token **place,
+                              struct token *token)
 {
     (void)pthread_mutex_lock(&credential->lock);
-    struct token *old = token == NULL ? NULL : credential->token;
+    struct token *old = token == NULL ? NULL : *place;
     if (token != NULL)
-        credential->token = token_acquire(token);
+        *place = token_acquire(token);
     credential->is_wanted = false;
     while (credential->first != NULL) {
         struct credential_wish *wish = credential->first;
@@ -127,4 +146,14 @@ void credential_renewed(struct credential *credential, struct token *token)
     }
     (void)pthread_mutex_unlock(&credential->lock);
     token_release(old);
+}
+
+void credential_renewed(struct credential *credential, struct token *token)
+{
+    credential_settle(credential, &credential->token, token);
+}
+
+void credential_replaced(struct credential *credential, struct token *token)
+{
+    credential_settle(credential, &credential->replacement, token);
 }

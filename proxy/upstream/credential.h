@@ -43,7 +43,7 @@ void credential_set_hooks(struct credential *credential, const struct credential
 struct token *credential_token(struct credential *credential);
 
 /*
- * Asks for a token that is not `used` (NULL: for any). RESULT_OK: there is one already.
+ * Asks for a replacement that is not `used` (NULL: for any). RESULT_OK: there is one already.
  * RESULT_BUSY: the wish's letter will come. RESULT_MISSING: it can't be renewed.
  */
 MUST_USE enum result credential_renew(struct credential *credential, const struct token *used,
@@ -55,5 +55,16 @@ MUST_USE bool credential_leave(struct credential *credential, struct credential_
 /* Main's: it has been tried. `token` NULL: without success, the old one stays; else a reference is
  * taken of it. All who wait get their letter. */
 void credential_renewed(struct credential *credential, struct token *token);
+
+/*
+ * Main's: the source has another token now, which may be another account's. Calls go on to be sent
+ * with the present one, for what they invalidate is the present account's; only what is safe may be
+ * repeated with the other. Takes a reference. All who wait get their letter.
+ */
+void credential_replaced(struct credential *credential, struct token *token);
+
+/* What something safe that was refused may be repeated with: the other token, where there is one,
+ * else the present one. One reference; NULL: there is none. */
+struct token *credential_replacement(struct credential *credential);
 
 #endif

@@ -80,7 +80,9 @@ static void fetch_admitted(struct fetch *fetch)
 
     fetch->end.queue_us += now_us - fetch->queued_us;
     fetch->tries++;
-    fetch->token = credential_token(fetch->upstream.credential);
+    fetch->token = fetch->renewed /* only what is safe comes here twice */
+                       ? credential_replacement(fetch->upstream.credential)
+                       : credential_token(fetch->upstream.credential);
     if (fetch->token == NULL && config->has_token &&
         credential_renew(fetch->upstream.credential, NULL, &fetch->wish) == RESULT_BUSY) {
         fetch->step = FETCH_LACKING;
@@ -159,8 +161,9 @@ static void fetch_on_renewed(struct letter *letter)
         fetch_free(fetch);
         return;
     }
-    struct token *token = credential_token(fetch->upstream.credential);
     if (fetch->step == FETCH_LACKING) {
+        struct token *token = credential_token(fetch->upstream.credential);
+
         fetch->token = token;
         if (token != NULL) {
             fetch_run(fetch);
@@ -172,6 +175,7 @@ static void fetch_on_renewed(struct letter *letter)
         return;
     }
     assert(fetch->step == FETCH_RENEWING);
+    struct token *token = credential_replacement(fetch->upstream.credential);
     const bool is_another = !token_equal(token, fetch->token);
     token_release(token);
     fetch->step = FETCH_OVER;

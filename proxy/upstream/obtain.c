@@ -241,6 +241,16 @@ static enum result obtaining_perform(struct obtaining *obtaining, CURL *easy, co
     return RESULT_OK;
 }
 
+struct obtain_options obtain_exchange(const struct upstream_config *config,
+                                      const struct token *token)
+{
+    return (struct obtain_options){.url = config->exchange->url,
+                                   .parameter = config->exchange->parameter,
+                                   .secret = token,
+                                   .ca_file = config->tls_ca_file,
+                                   .lifetime_us = config->exchange->lifetime_us};
+}
+
 enum result obtain_token(const struct obtain_options *options, struct obtained *obtained,
                          struct error *error)
 {

@@ -25,6 +25,10 @@ struct obtained {
     int64_t lifetime_us; /* from now on; above 0 */
 };
 
+/* What an upstream's exchange says, for its long-lived token. Borrows both. */
+struct obtain_options obtain_exchange(const struct upstream_config *config,
+                                      const struct token *token);
+
 /* After fetch_prepare. An error says what went wrong, and neither secret nor code. */
 MUST_USE enum result obtain_token(const struct obtain_options *options, struct obtained *obtained,
                                   struct error *error);

@@ -168,14 +168,14 @@ def test_a_token_page_that_gives_none_is_said_without_what_it_says(tmp_path, app
         folder = tmp_path / str(n)
         folder.mkdir()
         waiting = Login(folder, raw_upstream.url, {**app, "client_secret": SECRET})
-        assert waiting.come_back(state=waiting.state, code="c0de" * 8).status_code == 502
+        assert waiting.come_back(state=waiting.state, code="kEpT-c0de" * 4).status_code == 502
         text = waiting.ends(1)
-        assert words in text and SECRET not in text and "c0de" not in text, text
+        assert words in text and SECRET not in text and "kEpT" not in text, text
         assert not waiting.token_file.exists()
     assert raw_upstream.calls_of("/elsewhere") == []
     call = raw_upstream.calls_of("/v4/token")[0]
     sent = httpx.URL(call.target).params
-    assert call.method == "GET" and sent["client_secret"] == SECRET and sent["code"] == "c0de" * 8
+    assert call.method == "GET" and sent["client_secret"] == SECRET and sent["code"] == "kEpT-c0de" * 4
     assert sent["redirect_uri"] == app["redirect_uri"] and sent["client_id"] == app["client_id"]
 
 

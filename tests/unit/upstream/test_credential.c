@@ -199,6 +199,40 @@ static void the_same_token_once_more_is_no_other(void **state)
     token_release(again);
 }
 
+/* Another account's, maybe: what goes up for the first time takes the old one still. */
+static void a_replacement_is_for_repeating_only(void **state)
+{
+    struct token *old = token_of("old-token"), *other = token_of("other-token");
+    struct token *last = token_of("last-token");
+    struct caller caller = caller_make();
+    int wanted = 0;
+    struct credential *credential = renewable(old, &wanted);
+
+    (void)state;
+    struct token *newest = credential_replacement(credential);
+    assert_true(token_equal(newest, old)); /* there is none yet */
+    token_release(newest);
+    assert_int_equal(credential_renew(credential, old, &caller.wish), RESULT_BUSY);
+    credential_replaced(credential, other);
+    deliver();
+    assert_int_equal(caller.letters, 1);
+    assert_token(credential, old);
+    newest = credential_replacement(credential);
+    assert_true(token_equal(newest, other));
+    token_release(newest);
+    assert_int_equal(credential_renew(credential, old, &caller.wish), RESULT_OK);
+    /* It is refused, too. */
+    assert_int_equal(credential_renew(credential, other, &caller.wish), RESULT_BUSY);
+    assert_int_equal(wanted, 2);
+    credential_replaced(credential, last);
+    assert_int_equal(credential_renew(credential, other, &caller.wish), RESULT_OK);
+    deliver();
+    credential_release(credential);
+    token_release(old);
+    token_release(other);
+    token_release(last);
+}
+
 static void the_first_token_can_be_waited_for(void **state)
 {
     struct token *first = token_of("first-token");
@@ -321,6 +355,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_failed_renewal_leaves_the_old_token_and_is_tried_again,
                                         box_make, box_drop),
         cmocka_unit_test_setup_teardown(the_same_token_once_more_is_no_other, box_make, box_drop),
+        cmocka_unit_test_setup_teardown(a_replacement_is_for_repeating_only, box_make, box_drop),
         cmocka_unit_test_setup_teardown(the_first_token_can_be_waited_for, box_make, box_drop),
         cmocka_unit_test_setup_teardown(who_leaves_gets_no_letter, box_make, box_drop),
         cmocka_unit_test(many_threads_get_as_many_tokens_as_were_asked_for),
