@@ -1,5 +1,5 @@
 # make · make run · make test · make test-long · make lint · make asan · make tsan · make valgrind · make fuzz · make install
-# make calls · make register · make bench · make bench-invalidate · make syscalls
+# make calls · make register · make bench · make bench-invalidate · make bench-clients · make syscalls
 # One file, no recursion over folders; each variant's objects have a folder of their own under build/.
 # Whatever a target needs from Debian is installed first (as root), or named (as anybody else).
 
@@ -146,8 +146,9 @@ PACKAGES_calls    := python3
 PACKAGES_register := python3
 PACKAGES_invalidate := python3
 PACKAGES_bench    := wrk nginx-light haproxy python3
+PACKAGES_clients  := valgrind libc6-dbg python3
 PACKAGES_syscalls := wrk strace python3
-PURPOSES          := build test lint valgrind calls register invalidate bench syscalls
+PURPOSES          := build test lint valgrind calls register invalidate clients bench syscalls
 
 .PHONY: setup $(PURPOSES:%=setup-%)
 setup: $(PURPOSES:%=setup-%)
@@ -179,7 +180,7 @@ clean:
 
 # --- bench: what the gate saves and what a hit costs; bench/ says how each is measured ---
 
-.PHONY: calls register bench bench-invalidate syscalls
+.PHONY: calls register bench bench-invalidate bench-clients syscalls
 calls: all | setup-calls
 	POSTERN=$(abspath $(BUILD))/postern $(PYTHON) bench/calls.py --strict
 
@@ -192,6 +193,9 @@ bench: all $(BUILD)/bench/loop | setup-bench
 bench-invalidate: all $(BUILD)/bench/fill | setup-invalidate
 	POSTERN=$(abspath $(BUILD))/postern $(PYTHON) bench/invalidate.py --strict --fill $(abspath $(BUILD))/bench/fill
 
+bench-clients: all $(BUILD)/bench/identify | setup-clients
+	POSTERN=$(abspath $(BUILD))/postern $(PYTHON) bench/clients.py --strict --identify $(abspath $(BUILD))/bench/identify
+
 syscalls: all | setup-syscalls
 	POSTERN=$(abspath $(BUILD))/postern $(PYTHON) bench/syscalls.py
 
@@ -199,6 +203,6 @@ $(BUILD)/bench/%: bench/%.c $(BUILD)/proxy/base/bytes.o $(BUILD)/settings | setu
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) $(CFLAGS_$(VARIANT)) $(filter %.c %.o,$^) -levent -o $@
 
-$(BUILD)/bench/fill: bench/fill.c $(LIBRARY) $(BUILD)/settings | setup-build
+$(BUILD)/bench/fill $(BUILD)/bench/identify: $(BUILD)/bench/%: bench/%.c $(LIBRARY) $(BUILD)/settings | setup-build
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) $(CFLAGS_$(VARIANT)) $< $(LIBRARY) $(LDLIBS) -o $@

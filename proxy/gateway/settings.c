@@ -1,58 +1,10 @@
-/* From configuration to settings, and the slots of clients' counters. */
+/* From configuration to settings. */
 #include "gateway/settings.h"
 
 #include <assert.h>
-#include <pthread.h>
 #include <stdlib.h>
 
 #include "base/memory.h"
-#include "gateway/counters.h"
-
-struct client_slots {
-    pthread_mutex_t lock; /* guards count; names are set once */
-    uint32_t count;
-    char *names[COUNTERS_CLIENTS];
-};
-
-struct client_slots *client_slots_create(void)
-{
-    struct client_slots *slots = memory_take(1, sizeof(*slots));
-
-    (void)pthread_mutex_init(&slots->lock, NULL); /* default attributes: cannot fail on Linux */
-    slots->names[slots->count++] = memory_string("");
-    return slots;
-}
-
-void client_slots_destroy(struct client_slots *slots)
-{
-    if (slots == NULL)
-        return;
-    for (uint32_t i = 0; i < slots->count; i++)
-        free(slots->names[i]);
-    (void)pthread_mutex_destroy(&slots->lock);
-    free(slots);
-}
-
-const char *client_slots_name(struct client_slots *slots, uint32_t slot)
-{
-    (void)pthread_mutex_lock(&slots->lock);
-    const char *name = slot < slots->count ? slots->names[slot] : NULL;
-    (void)pthread_mutex_unlock(&slots->lock);
-    return name;
-}
-
-static uint32_t client_slot(struct client_slots *slots, const char *name)
-{
-    uint32_t slot = 1;
-
-    (void)pthread_mutex_lock(&slots->lock);
-    while (slot < slots->count && strcmp(slots->names[slot], name) != 0)
-        slot++;
-    if (slot == slots->count && slot < COUNTERS_CLIENTS)
-        slots->names[slots->count++] = memory_string(name);
-    (void)pthread_mutex_unlock(&slots->lock);
-    return slot < COUNTERS_CLIENTS ? slot : COUNTERS_CLIENTS - 1;
-}
 
 static const struct settings_upstream *upstream_before(const struct settings *before,
                                                        const char *name)
@@ -219,9 +171,10 @@ enum result settings_create(struct configuration *configuration, const struct se
     settings->client_slots =
         memory_take(configuration->client_count, sizeof(settings->client_slots[0]));
     settings->local = (struct client_config){.name = "local", .weight = 1};
-    settings->local_slot = client_slot(stores->slots, "local");
+    settings->local_slot = client_slots_find(stores->slots, "local");
     for (size_t i = 0; i < configuration->client_count; i++)
-        settings->client_slots[i] = client_slot(stores->slots, configuration->clients[i].name);
+        settings->client_slots[i] =
+            client_slots_find(stores->slots, configuration->clients[i].name);
     for (size_t i = 0; i < configuration->upstream_count; i++)
         settings->upstreams[i].upstream.config = &configuration->upstreams[i];
     for (size_t i = 0; i < configuration->upstream_count && result == RESULT_OK; i++)

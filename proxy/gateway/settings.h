@@ -11,6 +11,7 @@
 #include "access/clients.h"
 #include "cache/cache.h"
 #include "gateway/allotment.h"
+#include "gateway/client_slots.h"
 #include "upstream/fetch.h"
 
 struct settings_upstream {
@@ -36,13 +37,6 @@ struct settings {
     uint32_t local_slot;
     struct allotment *allotments; /* of clients, in the configuration's order, and of "local" */
 };
-
-/* Which counters belong to a client's name, over reloads: main's. Slot 0: nobody was identified. */
-struct client_slots;
-struct client_slots *client_slots_create(void);
-void client_slots_destroy(struct client_slots *slots);
-/* Any thread. NULL beyond the last slot in use. Valid as long as the slots. */
-const char *client_slots_name(struct client_slots *slots, uint32_t slot);
 
 /* What outlives all settings; borrowed. */
 struct settings_stores {
