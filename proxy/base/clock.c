@@ -48,6 +48,14 @@ void clock_format_rfc3339(int64_t wall_us, char *text)
     *text = '\0';
 }
 
+void clock_format_seconds(int64_t wall_us, char *text)
+{
+    enum { WHOLE_LENGTH = 19 };
+
+    clock_format_rfc3339(wall_us, text);
+    memcpy(text + WHOLE_LENGTH, "Z", 2);
+}
+
 /* Takes `digits` digits and the byte behind them (one of `after`, in capitals; "": none) off the
  * front. */
 static bool take_number(struct bytes *text, size_t digits, const char *after, int *number)

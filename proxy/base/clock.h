@@ -21,6 +21,9 @@ enum { CLOCK_RFC3339_ROOM = 28 };
 /* "2026-11-24T21:17:04.123456Z" and a NUL into `text`, which has CLOCK_RFC3339_ROOM bytes. */
 void clock_format_rfc3339(int64_t wall_us, char *text);
 
+/* The same without what is less than a second: "2026-11-24T21:17:04Z". */
+void clock_format_seconds(int64_t wall_us, char *text);
+
 /*
  * A time as RFC 3339 §5.6 writes it: "2026-11-24T21:17:04Z", "2026-11-24T22:17:04.5+01:00". A leap
  * second counts as the next one; of a fraction what is less than a microsecond is dropped.

@@ -182,8 +182,8 @@ static int client_set(struct editing *editing, const char *name, const char *mem
 
         if (json == NULL)
             memory_exhausted();
-        result =
-            edit_set(&editing->source, text, client, member, bytes_of_string(json), &editing->next);
+        result = edit_set(&editing->source, text, client,
+                          &(struct edit_member){member, bytes_of_string(json)}, &editing->next);
         cJSON_free(json);
     }
     return editing_step(editing, result);
@@ -277,8 +277,7 @@ static void rotated_until(const cJSON *client, int64_t overlap_us, char *text)
     if (said != NULL && clock_parse_rfc3339(bytes_of_string(said), &said_us) == RESULT_OK &&
         said_us < until_us)
         until_us = said_us;
-    clock_format_rfc3339(until_us, text);
-    memcpy(strchr(text, '.'), "Z", 2); /* whole seconds are enough */
+    clock_format_seconds(until_us, text);
 }
 
 /* The present key becomes the previous one; a previous one goes. */

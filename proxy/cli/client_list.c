@@ -1,7 +1,6 @@
 /* What stands in the configuration of each client, read as the gate reads it. */
 #include "cli/client_list.h"
 
-#include <cJSON.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -9,15 +8,9 @@
 #include "base/memory.h"
 #include "cli/cli.h"
 #include "cli/configured.h"
+#include "gateway/client_view.h"
 
 enum { CELL_ROOM = 128 };
-
-/* Of a key's end: whole seconds. */
-static void time_text(int64_t wall_us, char *text)
-{
-    clock_format_rfc3339(wall_us, text);
-    memcpy(strchr(text, '.'), "Z", 2);
-}
 
 /* "enabled", "disabled", or "expired": no key of its is valid now. */
 static const char *client_state(const struct client_config *client, int64_t wall_us)
@@ -35,7 +28,7 @@ static const char *client_upstream_name(const struct configuration *configuratio
 {
     if (client->has_upstream || configuration->upstream_count == 1)
         return configuration->upstreams[client->upstream].name;
-    return NULL;
+    return "by path";
 }
 
 /* --- as a table --- */
@@ -74,7 +67,7 @@ static void say_keys(const struct client_config *client, char *cell)
         if (client->keys[i].until_wall_us == INT64_MAX)
             (void)snprintf(until, sizeof(until), "no end");
         else
-            time_text(client->keys[i].until_wall_us, until);
+            clock_format_seconds(client->keys[i].until_wall_us, until);
         used += (size_t)snprintf(cell + used, CELL_ROOM - used, "%s%s",
                                  i == 0 ? "" : "; previous: ", until);
     }
@@ -102,30 +95,11 @@ static void say_table(const struct configuration *configuration, int64_t wall_us
         (void)snprintf(priority, sizeof(priority), "%s:%u", priority_name(client->priority),
                        client->weight);
         (void)printf("%-*s  %-8s  %-12s  %-15s  %-28s  %-18s  %s\n", name_width, client->name,
-                     client_state(client, wall_us), upstream == NULL ? "by path" : upstream,
-                     priority, quota, rules, keys);
+                     client_state(client, wall_us), upstream, priority, quota, rules, keys);
     }
 }
 
 /* --- as JSON; cJSON's printing asks for all that could not be had --- */
-
-static void add_time(cJSON *object, const char *name, int64_t wall_us)
-{
-    char text[CLOCK_RFC3339_ROOM];
-
-    if (wall_us == INT64_MAX)
-        return;
-    time_text(wall_us, text);
-    (void)cJSON_AddStringToObject(object, name, text);
-}
-
-static void add_rules(cJSON *object, const char *name, const struct allow_rule *rules, size_t count)
-{
-    cJSON *list = rules == NULL ? NULL : cJSON_AddArrayToObject(object, name);
-
-    for (size_t i = 0; i < count; i++)
-        (void)cJSON_AddItemToArray(list, cJSON_CreateString(rules[i].text.data));
-}
 
 static void add_quota(cJSON *object, const struct quota_config *quota)
 {
@@ -139,22 +113,14 @@ static void add_quota(cJSON *object, const struct quota_config *quota)
 static cJSON *client_json(const struct configuration *configuration,
                           const struct client_config *client, int64_t wall_us)
 {
-    const char *upstream = client_upstream_name(configuration, client);
-    cJSON *object = cJSON_CreateObject();
+    cJSON *object = client_view_create(configuration, client);
 
-    (void)cJSON_AddStringToObject(object, "name", client->name);
     (void)cJSON_AddStringToObject(object, "state", client_state(client, wall_us));
-    if (upstream != NULL)
-        (void)cJSON_AddStringToObject(object, "upstream", upstream);
-    add_rules(object, "allow", client->allow, client->allow_count);
-    add_rules(object, "deny", client->deny, client->deny_count);
     add_quota(object, &client->quota);
-    (void)cJSON_AddStringToObject(object, "priority", priority_name(client->priority));
-    (void)cJSON_AddNumberToObject(object, "weight", client->weight);
-    add_time(object, "key_until", client->keys[0].until_wall_us);
+    client_view_add_time(object, "key_until", client->keys[0].until_wall_us);
     (void)cJSON_AddBoolToObject(object, "has_previous_key", client->key_count > 1);
     if (client->key_count > 1)
-        add_time(object, "previous_key_until", client->keys[1].until_wall_us);
+        client_view_add_time(object, "previous_key_until", client->keys[1].until_wall_us);
     return object;
 }
 

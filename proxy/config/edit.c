@@ -151,26 +151,26 @@ enum result edit_add_client(const struct source *source, struct bytes text, stru
 }
 
 enum result edit_set(const struct source *source, struct bytes text, const cJSON *object,
-                     const char *name, struct bytes value, struct buffer *out)
+                     const struct edit_member *member, struct buffer *out)
 {
-    const cJSON *item = reader_member(object, name);
+    const cJSON *item = reader_member(object, member->name);
 
     assert(cJSON_IsObject(object));
     if (item != NULL) {
         const struct place *place = source_place(source, item);
 
         buffer_add(out, bytes_slice(text, 0, place->start));
-        buffer_add(out, value);
+        buffer_add(out, member->value);
         buffer_add(out, bytes_from(text, place->end));
     } else {
-        struct buffer member;
+        struct buffer whole;
 
-        buffer_init(&member, out->limit_bytes);
-        buffer_format(&member, "\"%s\": ", name);
-        buffer_add(&member, value);
-        insert_value(source, text, object, buffer_bytes(&member), out);
-        out->failed = out->failed || member.failed;
-        buffer_finish(&member);
+        buffer_init(&whole, out->limit_bytes);
+        buffer_format(&whole, "\"%s\": ", member->name);
+        buffer_add(&whole, member->value);
+        insert_value(source, text, object, buffer_bytes(&whole), out);
+        out->failed = out->failed || whole.failed;
+        buffer_finish(&whole);
     }
     return out->failed ? RESULT_LIMIT : RESULT_OK;
 }

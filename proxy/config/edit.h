@@ -17,10 +17,16 @@
 MUST_USE enum result edit_add_client(const struct source *source, struct bytes text,
                                      struct bytes element, struct buffer *out);
 
-/* The member `name`, a plain word, of an object of the source gets this value, JSON on one line: in
- * place of the one it has, else as the last member. */
+/* A member of an object, as it shall be. */
+struct edit_member {
+    const char *name;   /* a plain word */
+    struct bytes value; /* JSON on one line */
+};
+
+/* The member of an object of the source: its value takes the place of the one that the object has,
+ * or it becomes the last. */
 MUST_USE enum result edit_set(const struct source *source, struct bytes text, const cJSON *object,
-                              const char *name, struct bytes value, struct buffer *out);
+                              const struct edit_member *member, struct buffer *out);
 
 /* The value, with its name if it is a member, goes, and one comma with it; comments stay, and of
  * lines that become empty nothing. Not the outermost value. */

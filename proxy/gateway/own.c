@@ -1,26 +1,14 @@
 /* Identified clients only: exchange.c asks after it has told who it is. */
 #include "gateway/own.h"
 
-#include <assert.h>
-#include <cJSON.h>
-
-#include "base/clock.h"
 #include "base/memory.h"
+#include "gateway/client_view.h"
 #include "gateway/respond.h"
 #include "http/problem.h"
 
 bool own_path(struct bytes path)
 {
     return bytes_equal(path, BYTES("/_postern")) || bytes_starts_with(path, BYTES("/_postern/"));
-}
-
-/* cJSON's printing asks for all that could not be had. */
-static void add_rules(cJSON *object, const char *name, const struct allow_rule *rules, size_t count)
-{
-    cJSON *list = cJSON_AddArrayToObject(object, name);
-
-    for (size_t i = 0; i < count; i++)
-        (void)cJSON_AddItemToArray(list, cJSON_CreateString(rules[i].text.data));
 }
 
 /* A count; null without a limit. */
@@ -30,20 +18,6 @@ static void add_count(cJSON *object, const char *name, bool is_limited, double c
         (void)cJSON_AddNumberToObject(object, name, count);
     else
         (void)cJSON_AddNullToObject(object, name);
-}
-
-/* A time in whole seconds; null where there is none. */
-static void add_time(cJSON *object, const char *name, int64_t wall_us)
-{
-    char text[CLOCK_RFC3339_ROOM];
-
-    if (wall_us == INT64_MAX) {
-        (void)cJSON_AddNullToObject(object, name);
-        return;
-    }
-    clock_format_rfc3339(wall_us, text);
-    memcpy(strchr(text, '.'), "Z", 2);
-    (void)cJSON_AddStringToObject(object, name, text);
 }
 
 static void add_quota(cJSON *object, const struct quota_config *limit,
@@ -57,7 +31,7 @@ static void add_quota(cJSON *object, const struct quota_config *limit,
     add_count(quota, "second_left", view->second_left != UINT64_MAX, (double)view->second_left);
     add_count(quota, "per_day", by_day, limit->per_day);
     add_count(quota, "day_left", view->day_left != UINT64_MAX, (double)view->day_left);
-    add_time(quota, "day_ends", view->day_ends_wall_us);
+    client_view_add_time(quota, "day_ends", view->day_ends_wall_us);
 }
 
 static void add_today(cJSON *object, const struct quota_view *view)
@@ -69,36 +43,15 @@ static void add_today(cJSON *object, const struct quota_view *view)
     (void)cJSON_AddNumberToObject(today, "calls", (double)view->calls_today);
 }
 
-static void add_client(cJSON *object, const struct exchange *exchange)
-{
-    const struct configuration *configuration = exchange->settings->configuration;
-    const struct client_config *client = exchange->client;
-
-    (void)cJSON_AddStringToObject(object, "name", client->name);
-    if (client->has_upstream || configuration->upstream_count == 1)
-        (void)cJSON_AddStringToObject(object, "upstream",
-                                      configuration->upstreams[client->upstream].name);
-    else
-        (void)cJSON_AddNullToObject(object, "upstream"); /* its paths tell */
-    if (client->allow != NULL)
-        add_rules(object, "allow", client->allow, client->allow_count);
-    else
-        (void)cJSON_AddNullToObject(object, "allow"); /* everything */
-    add_rules(object, "deny", client->deny, client->deny_count);
-    (void)cJSON_AddStringToObject(object, "priority", priority_name(client->priority));
-    (void)cJSON_AddNumberToObject(object, "weight", client->weight);
-}
-
 /* The client's own view, in the arena. */
 static struct bytes view_of(const struct exchange *exchange)
 {
-    cJSON *object = cJSON_CreateObject();
+    cJSON *object = client_view_create(exchange->settings->configuration, exchange->client);
     struct quota_view view;
 
     quota_view(exchange->allotment->quota, exchange->start_us, exchange->start_wall_us, &view);
-    add_client(object, exchange);
     add_quota(object, &exchange->client->quota, &view);
-    add_time(object, "key_until", exchange->key_until_wall_us);
+    client_view_add_time(object, "key_until", exchange->key_until_wall_us);
     add_today(object, &view);
     char *text = cJSON_Print(object);
     cJSON_Delete(object);

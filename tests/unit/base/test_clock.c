@@ -32,6 +32,8 @@ static void times_are_written_in_utc_with_microseconds(void **state)
         clock_format_rfc3339(rows[i].wall_us, text);
         assert_string_equal(text, rows[i].text);
     }
+    clock_format_seconds(rows[1].wall_us, text);
+    assert_string_equal(text, "2026-11-24T21:17:04Z");
 }
 
 static void a_clock_that_makes_no_sense_still_gives_text_of_that_length(void **state)

@@ -166,7 +166,7 @@ static void assert_set(const char *before, const char *name, const char *after)
     buffer_init(&out, 4096);
     assert_int_equal(source_read(&source, bytes_of_string(before), NULL), RESULT_OK);
     assert_int_equal(edit_set(&source, bytes_of_string(before), cJSON_GetArrayItem(source.root, 0),
-                              name, BYTES("NEW"), &out),
+                              &(struct edit_member){name, BYTES("NEW")}, &out),
                      RESULT_OK);
     buffer_add_byte(&out, '\0');
     assert_string_equal(out.data, after);
@@ -201,9 +201,9 @@ static void what_does_not_fit_is_refused_in_every_edit(void **state)
     assert_int_equal(source_read(&source, bytes_of_string(text), NULL), RESULT_OK);
     const cJSON *object = cJSON_GetArrayItem(source.root, 1);
     buffer_init(&out, sizeof(text));
-    assert_int_equal(
-        edit_set(&source, bytes_of_string(text), object, "x", BYTES("\"longer\""), &out),
-        RESULT_LIMIT);
+    assert_int_equal(edit_set(&source, bytes_of_string(text), object,
+                              &(struct edit_member){"x", BYTES("\"longer\"")}, &out),
+                     RESULT_LIMIT);
     buffer_finish(&out);
     buffer_init(&out, 2);
     assert_int_equal(edit_remove(&source, bytes_of_string(text), object, &out), RESULT_LIMIT);
