@@ -85,12 +85,12 @@ static enum result obtained_make(struct bytes text, double lifetime_s, int64_t l
         return error_set(error, RESULT_INVALID, "the answer holds no token");
     if (lifetime_s < 0)
         return error_set(error, RESULT_INVALID, "the token that came has expired already");
+    if (lifetime_s > OBTAIN_LIFETIME_LIMIT_S)
+        lifetime_s = OBTAIN_LIFETIME_LIMIT_S;
     obtained->lifetime_us = lifetime_us;
-    if (lifetime_s > 0)
+    if (lifetime_s > 0) /* it is said: whole seconds, a part of one being one */
         obtained->lifetime_us =
-            (int64_t)((lifetime_s < OBTAIN_LIFETIME_LIMIT_S ? lifetime_s
-                                                            : OBTAIN_LIFETIME_LIMIT_S) *
-                      (double)CLOCK_SECOND_US);
+            lifetime_s < 1 ? CLOCK_SECOND_US : (int64_t)lifetime_s * CLOCK_SECOND_US;
     return token_create(text, &obtained->token, error);
 }
 

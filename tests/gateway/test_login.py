@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from gate import Process, connect, postern, reply, request, until, write_secret
+from test_tokens import exchanging_gate
 
 SECRET = "client-sEcReT/" + secrets.token_hex(8)
 
@@ -24,10 +25,10 @@ def free_port():
 class Login(Process):
     """`postern login` waiting for the browser."""
 
-    def __init__(self, folder, url, login, start=True):
+    def __init__(self, folder, url, login, start=True, token_file=None):
         super().__init__(folder / f"login-{secrets.token_hex(4)}.log")
         self.folder = folder
-        self.token_file = folder / "token"
+        self.token_file = token_file or folder / "token"
         self.redirect = login["redirect_uri"]
         self.secret_file = write_secret(folder / "client_secret", login["client_secret"])
         self.config = folder / "login.json"
@@ -187,6 +188,19 @@ def test_a_port_in_use_and_a_missing_secret_are_said(tmp_path, sandbox, app):
     waiting.secret_file.unlink()
     ran = postern("login", "--config", waiting.config)
     assert ran.returncode == 2 and "client_secret" in ran.stderr
+
+
+@pytest.mark.parametrize("by_exchange", [False, True], ids=["token", "exchange"])
+def test_a_running_gate_takes_what_a_log_in_brings(make_gate, sandbox, tmp_path, app, by_exchange):
+    gate = exchanging_gate(make_gate, sandbox) if by_exchange else make_gate(sandbox)
+    sandbox.control_post("/accounts", name="Other")
+    until(lambda: gate.status()["upstreams"][0]["account"] == "copernica/41", "the first account")
+    waiting = Login(tmp_path, sandbox.url, app, token_file=gate.token_file)
+    assert waiting.browser.get(waiting.approve("42")).status_code == 200
+    waiting.ends(0)
+    gate.token = gate.token_file.read_text().strip()
+    until(lambda: gate.status()["upstreams"][0]["account"] == "copernica/42", "the account that was consented to")
+    assert gate.get("/v4/identity").json()["name"] == "Other"
 
 
 def test_wrong_usage_is_said(tmp_path, sandbox):

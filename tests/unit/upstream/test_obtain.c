@@ -85,6 +85,7 @@ static void a_jwt_says_how_long_it_is_valid(void **state)
     (void)snprintf(body, sizeof(body), "{\"access_token\":\"%s\",\"expires_in\":5}",
                    jwt("{\"exp\":1700000600}"));
     check(body, jwt("{\"exp\":1700000600}"), 5);
+    check("{\"access_token\": \"abcdef\", \"expires_in\": 0.001}", "abcdef", 1);
     check(jwt("{\"exp\":1e300}"), jwt("{\"exp\":1e300}"), 366 * DEFAULT_S);
 }
 
