@@ -439,7 +439,7 @@ static void source_begin(struct source *source, const struct settings_upstream *
     source->was_unreadable = false;
     source->mark = (struct mark){.size = -1};
     source->credential = credential_acquire(upstream->upstream.credential);
-    if (config->token.env == NULL || config->exchange != NULL)
+    if (config->exchange != NULL || config->token.file != NULL || config->token.credential != NULL)
         credential_set_hooks(source->credential, &hooks);
     if (config->exchange != NULL) {
         source_exchange(source);

@@ -59,8 +59,9 @@ static bool upstream_is_same_source(const struct settings_upstream *a,
     const struct exchange_config *one = a->upstream.config->exchange;
     const struct exchange_config *other = b->upstream.config->exchange;
 
-    if (!token_equal(a->token, b->token) || (one == NULL) != (other == NULL))
-        return false;
+    if (!token_equal(a->token, b->token) || (one == NULL) != (other == NULL) ||
+        (a->upstream.config->token.env == NULL) != (b->upstream.config->token.env == NULL))
+        return false; /* what comes from the environment can't be renewed */
     return one == NULL ||
            (strcmp(one->url, other->url) == 0 && strcmp(one->parameter, other->parameter) == 0);
 }

@@ -1,12 +1,11 @@
 """Tokens that change while the gate runs: files, exchanges, refusals, other accounts."""
 
-import json
-import os
 import re
-import signal
+import socket
 import threading
 import time
 
+import httpx
 import pytest
 
 from gate import cache_status, is_hit, reply, until, write_secret
@@ -243,6 +242,42 @@ def test_a_token_from_the_environment_is_not_renewed(make_gate, raw_upstream):
                      upstreams={"copernica": {"token": {"file": None, "env": "THE_TOKEN"}}})
     assert gate.get("/v2/a").status_code == 400
     assert [token_of(call) for call in raw_upstream.calls_of("/v2/a")] == ["environment-token"]
+
+
+def test_the_token_of_a_sandbox_beside_the_gate_is_not_renewed(make_gate):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    gate = make_gate(f"http://127.0.0.1:{port}", start=False, upstreams={"copernica": {"token": None}})
+
+    def launch():
+        gate.log_start = gate.log_file.stat().st_size if gate.log_file.exists() else 0
+        gate.launch("run", "--sandbox", "--config", gate.config)
+
+    gate.start_without_waiting = launch
+    gate.start()
+    control = f"http://127.0.0.1:{port + 1}/_sandbox"
+    with httpx.Client(trust_env=False, timeout=90) as client:
+        token = client.get(f"{control}/accounts").json()["tokens"][0]["access_token"]
+        assert gate.get(PROFILE).status_code == 200
+        assert client.post(f"{control}/revoke", json={"access_token": token}).status_code == 200
+        assert gate.get("/v2/profile/9002").status_code == 400
+        client.post(f"{control}/reset", json={})
+        assert gate.get("/v2/profile/9003").status_code == 200
+
+
+def test_a_token_that_moves_from_the_environment_into_a_file_can_be_renewed(make_gate, raw_upstream):
+    good = {"first-token"}
+    checking(raw_upstream, good)
+    gate = make_gate(raw_upstream, environment={"THE_TOKEN": "first-token"},
+                     upstreams={"copernica": {"token": {"file": None, "env": "THE_TOKEN"}}})
+    assert gate.get("/v2/a").status_code == 200
+    replace_token(gate, "first-token")
+    gate.change(upstreams={"copernica": {"token": {"env": None, "file": str(gate.token_file)}}})
+    gate.hup()
+    good.clear()
+    good.add("new-token")
+    replace_token(gate, "new-token")
+    assert gate.get("/v2/b").status_code == 200
 
 
 # --- exchanges ---
