@@ -153,6 +153,7 @@ static void add_usage(cJSON *item, const struct usage *usage)
 static void add_clients(struct server *server, cJSON *status)
 {
     cJSON *list = cJSON_AddArrayToObject(status, "clients");
+    uint32_t *waiting = usage_waiting(server);
     struct usage_table table;
     const char *name;
     size_t next = 0;
@@ -167,15 +168,17 @@ static void add_clients(struct server *server, cJSON *status)
             usage_add(&usage, &table.lines[next].usage);
         for (unsigned refusal = REFUSAL_NONE + 1; refusal < REFUSALS; refusal++)
             refused += usage_refusals(server, slot, (enum refusal)refusal);
-        if (usage.requests == 0 && refused == 0)
+        if (usage.requests == 0 && refused == 0 && waiting[slot] == 0)
             continue;
         cJSON *item = cJSON_CreateObject();
         add_text(item, "name", name);
         add_usage(item, &usage);
+        add_number(item, "waiting", waiting[slot]);
         add_number(item, "refused", refused);
         (void)cJSON_AddItemToArray(list, item);
     }
     usage_finish(&table);
+    free(waiting);
 }
 
 static void add_listeners(struct server *server, cJSON *status)

@@ -113,3 +113,23 @@ uint64_t usage_refusals(struct server *server, uint32_t slot, enum refusal refus
     }
     return sum;
 }
+
+/* Upstreams of one account may share a budget. */
+static bool is_counted(const struct settings *settings, size_t upstream)
+{
+    for (size_t i = 0; i < upstream; i++)
+        if (settings->upstreams[i].upstream.budget == settings->upstreams[upstream].upstream.budget)
+            return true;
+    return false;
+}
+
+uint32_t *usage_waiting(struct server *server)
+{
+    const struct settings *settings = server_settings(server);
+    uint32_t *waiting = memory_take(COUNTERS_CLIENTS, sizeof(*waiting));
+
+    for (size_t i = 0; i < settings->configuration->upstream_count; i++)
+        if (!is_counted(settings, i))
+            budget_count_waiting(settings->upstreams[i].upstream.budget, waiting, COUNTERS_CLIENTS);
+    return waiting;
+}

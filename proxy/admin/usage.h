@@ -33,4 +33,8 @@ void usage_add(struct usage *sum, const struct usage *more);
 /* How often the client in `slot` was refused for a reason. */
 uint64_t usage_refusals(struct server *server, uint32_t slot, enum refusal refusal);
 
+/* How many calls of each client wait for their turn now, by slot: COUNTERS_CLIENTS numbers. Heap.
+ */
+uint32_t *usage_waiting(struct server *server);
+
 #endif

@@ -176,6 +176,14 @@ static bool same_name(const cJSON *a, const cJSON *b)
     return left != NULL && right != NULL && strcmp(left, right) == 0;
 }
 
+/* The client as it was told of before, at `list` or behind. NULL: it is new. */
+static const cJSON *find_client(const cJSON *list, const cJSON *client)
+{
+    while (list != NULL && !same_name(list, client))
+        list = list->next;
+    return list;
+}
+
 static struct row row_of(const cJSON *now, const cJSON *before)
 {
     return (struct row){
@@ -190,7 +198,7 @@ static struct row row_of(const cJSON *now, const cJSON *before)
     };
 }
 
-/* Both statuses tell clients in one order, the later one maybe more of them. Heap. */
+/* Both statuses tell clients in one order: what was found is where to look on from. Heap. */
 static struct ranked *rank_clients(const struct top_view *view, size_t *count)
 {
     const cJSON *clients = cJSON_GetObjectItemCaseSensitive(view->now, "clients");
@@ -201,14 +209,13 @@ static struct ranked *rank_clients(const struct top_view *view, size_t *count)
     *count = 0;
     cJSON_ArrayForEach(client, clients)
     {
-        const bool is_known = before != NULL && same_name(client, before);
+        const cJSON *known = find_client(before, client);
 
-        list[*count].row = row_of(client, is_known ? before : NULL);
+        list[*count].row = row_of(client, known);
         list[*count].value = sort_value(&list[*count].row, view->sort);
         list[*count].position = *count;
         (*count)++;
-        if (is_known)
-            before = before->next;
+        before = known == NULL ? before : known->next;
     }
     qsort(list, *count, sizeof(*list), ranked_compare);
     return list;
@@ -216,18 +223,21 @@ static struct ranked *rank_clients(const struct top_view *view, size_t *count)
 
 static void add_row(struct page *page, const struct row *row)
 {
-    char line[TOP_LINE_BYTES], room[TOLD_TEXT_ROOM], rates[4][16], wait[16] = "-";
+    char line[TOP_LINE_BYTES], room[TOLD_TEXT_ROOM], rates[4][16], queue[32];
     const char *name = told_text(row->client, "name", room);
     const struct top_view *view = page->view;
 
     if (row->queued > 0)
-        (void)snprintf(wait, sizeof(wait), "%.0f ms", row->queue_us / row->queued / 1000);
-    (void)snprintf(line, sizeof(line), "%-*.*s %8s %8s %5.0f%% %9s %9s %8s", TOP_NAME_COLUMNS,
+        (void)snprintf(queue, sizeof(queue), "%.0f/%.0fms", told_number(row->client, "waiting"),
+                       row->queue_us / row->queued / 1000);
+    else
+        (void)snprintf(queue, sizeof(queue), "%.0f/-", told_number(row->client, "waiting"));
+    (void)snprintf(line, sizeof(line), "%-*.*s %8s %8s %5.0f%% %9s %10s %8s", TOP_NAME_COLUMNS,
                    TOP_NAME_COLUMNS, name[0] == '\0' ? "(not identified)" : name,
                    rate_text(per_minute(view, row->requests), rates[0]),
                    rate_text(per_minute(view, row->calls), rates[1]),
                    share(row->hits, row->requests),
-                   rate_text(per_minute(view, row->saved), rates[2]), wait,
+                   rate_text(per_minute(view, row->saved), rates[2]), queue,
                    rate_text(per_minute(view, row->refused), rates[3]));
     page_add(page, line);
 }
@@ -238,8 +248,8 @@ static void add_clients(struct page *page)
     size_t count, shown = 0;
     struct ranked *list = rank_clients(page->view, &count);
 
-    (void)snprintf(line, sizeof(line), "%-*s %8s %8s %6s %9s %9s %8s", TOP_NAME_COLUMNS, "CLIENT",
-                   "REQ/MIN", "CALL/MIN", "HITS", "SAVED/MIN", "AVG WAIT", "REF/MIN");
+    (void)snprintf(line, sizeof(line), "%-*s %8s %8s %6s %9s %10s %8s", TOP_NAME_COLUMNS, "CLIENT",
+                   "REQ/MIN", "CALL/MIN", "HITS", "SAVED/MIN", "QUEUE/WAIT", "REF/MIN");
     page_add(page, line);
     while (shown < count && (page_has_room(page, 2) || (shown + 1 == count)))
         add_row(page, &list[shown++].row);

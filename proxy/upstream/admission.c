@@ -588,3 +588,12 @@ void admission_read(const struct admission *admission, const struct times *times
     if (admission->pauses.account.until_us > times->now_us)
         status->paused_us = admission->pauses.account.until_us - times->now_us;
 }
+
+void admission_count_waiting(const struct admission *admission, uint32_t *by_client, size_t count)
+{
+    const struct queue_place *place = queue_each(admission->queue, NULL);
+
+    for (; place != NULL; place = queue_each(admission->queue, place))
+        if (place->client < count)
+            by_client[place->client]++;
+}

@@ -143,4 +143,7 @@ struct budget_status {
 void admission_read(const struct admission *admission, const struct times *times,
                     struct budget_status *status);
 
+/* Adds to by_client[client] the calls of each client that wait, of clients below `count`. */
+void admission_count_waiting(const struct admission *admission, uint32_t *by_client, size_t count);
+
 #endif

@@ -204,3 +204,10 @@ void budget_read(struct budget *budget, struct budget_status *status)
     admission_read(budget->admission, &times, status);
     (void)pthread_mutex_unlock(&budget->lock);
 }
+
+void budget_count_waiting(struct budget *budget, uint32_t *by_client, size_t count)
+{
+    budget_lock(budget);
+    admission_count_waiting(budget->admission, by_client, count);
+    (void)pthread_mutex_unlock(&budget->lock);
+}

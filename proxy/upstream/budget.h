@@ -32,6 +32,7 @@ void budget_raise(struct budget *budget, struct budget_ticket *ticket);
 MUST_USE bool budget_retry(struct budget *budget, const struct budget_ticket *ticket,
                            uint32_t tries, int64_t *wait_us);
 void budget_read(struct budget *budget, struct budget_status *status);
+void budget_count_waiting(struct budget *budget, uint32_t *by_client, size_t count);
 
 /* Gives a place up. False: the letter is on its way; where it says BUDGET_ADMITTED, budget_leave is
  * due. */

@@ -170,7 +170,7 @@ def test_status_tells_of_each_client_and_upstream(make_gate, sandbox):
     assert crm["name"] == "crm"
     assert crm["requests"] == status["requests"] and crm["hits"] == status["hits"] >= 1
     assert crm["saved"] == status["calls_saved"]
-    assert set(crm) == {"name", "requests", "hits", "calls", "saved", "queued", "queue_us", "refused"}
+    assert set(crm) == {"name", "requests", "hits", "calls", "saved", "queued", "queue_us", "waiting", "refused"}
     [upstream] = status["upstreams"]
     assert upstream["name"] == "copernica" and upstream["account"].startswith("copernica/")
 
@@ -215,6 +215,41 @@ def test_without_limits_there_is_no_number_for_them(make_gate, raw_upstream):
         assert f"postern_budget_{name}" not in names
     assert "postern_budget_under_way" in names
     assert not {"concurrency", "per_second", "per_day", "told_left"} & set(gate.status()["upstreams"][0]["budget"])
+
+
+def test_who_waits_is_told_by_client(make_gate, raw_upstream):
+    go = threading.Event()
+
+    def slow(call):
+        call.hold(go)
+        call.reply(b"[]")
+
+    raw_upstream.on("/slow", slow)
+    gate = make_gate(raw_upstream, clients=[key_of("crm"), key_of("shop")],
+                     upstreams={"copernica": {"budget": {"concurrency": 1}}})
+    gate.change(admin=gate.admin.removeprefix("http://"))
+    with gate.wire() as first, gate.wire() as second, gate.wire() as third:
+        first.send(request("GET", "/slow", "Authorization: Bearer crm"))
+        raw_upstream.wait_for("/slow")
+        second.send(request("GET", "/a", "Authorization: Bearer shop"))
+        third.send(request("GET", "/b", "Authorization: Bearer shop"))
+
+        def waiting():
+            return {client["name"]: client["waiting"] for client in gate.status()["clients"]}
+
+        until(lambda: waiting() == {"shop": 2}, "two that wait")
+        assert gate.status()["upstreams"][0]["queued"] == 2
+        shown = postern("top", "--once", "--config", gate.config).stdout
+        assert re.search(r"^shop +0 +0 +0% +0 +2/- +0$", shown, re.M), shown
+        until(lambda: second.is_quiet(0.05), "a wait that is one")
+        go.set()
+        for wire in (first, second, third):
+            assert wire.answer().status == 200
+    assert waiting() == {"crm": 0, "shop": 0}
+    samples = metrics_of(gate)
+    assert total(samples, "postern_client_queued_total", client="shop") == 2
+    assert total(samples, "postern_client_queue_seconds_total", client="shop") > 0.05
+    assert total(samples, "postern_client_queued_total", client="crm") == 0
 
 
 def test_what_the_upstream_says_is_left_is_told(make_gate, raw_upstream):

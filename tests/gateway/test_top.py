@@ -140,7 +140,7 @@ def test_the_table_shows_what_clients_do(admin_gate, top):
     lines = running.until_shown(r"^local +\S+ +\S+ +\d+% ")
     assert re.match(r"postern \S+, up \d+ s; (since the start|now):", lines[0])
     assert any(re.match(r"copernica: 0/16 under way, 0 queued", line) for line in lines)
-    assert any(re.match(r"CLIENT +REQ/MIN +CALL/MIN +HITS +SAVED/MIN +AVG WAIT +REF/MIN$", line) for line in lines)
+    assert any(re.match(r"CLIENT +REQ/MIN +CALL/MIN +HITS +SAVED/MIN +QUEUE/WAIT +REF/MIN$", line) for line in lines)
     running.until_shown(r"^postern .* now: 0 req/min")  # nothing came between two looks
 
     def busy():

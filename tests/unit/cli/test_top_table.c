@@ -81,8 +81,8 @@ static void the_first_rates_are_since_the_start(void **state)
                         "postern 1, up 30 s; since the start: 100 req/min, 10.0 calls/min, 50% "
                         "hits");
     assert_string_equal(line_of(lines, "up:"), "up: 3 under way, 2 queued");
-    assert_string_equal(line_of(lines, "a "), "a 80.0 8.0 50% 40.0 - 0");
-    assert_string_equal(line_of(lines, "b "), "b 20.0 2.0 50% 10.0 - 0");
+    assert_string_equal(line_of(lines, "a "), "a 80.0 8.0 50% 40.0 0/- 0");
+    assert_string_equal(line_of(lines, "b "), "b 20.0 2.0 50% 10.0 0/- 0");
 }
 
 static void rates_are_of_what_came_meanwhile(void **state)
@@ -94,15 +94,15 @@ static void rates_are_of_what_came_meanwhile(void **state)
             "a", 70, 50, 4,
             50) ", "
                 "{\"name\": \"b\", \"requests\": 10, \"hits\": 5, \"calls\": 1, \"saved\": 5,"
-                " \"queued\": 4, \"queue_us\": 10000, \"refused\": 3}]}";
+                " \"queued\": 4, \"queue_us\": 10000, \"refused\": 3, \"waiting\": 5}]}";
     const char *lines = written(later, start, (struct top_view){.elapsed_s = 6});
 
     (void)state;
     assert_string_equal(line_of(lines, "postern"),
                         "postern 1, up 36 s; now: 310 req/min, 20.0 calls/min, 87% hits");
-    assert_string_equal(line_of(lines, "a "), "a 300 0 100% 300 - 0");
-    assert_string_equal(line_of(lines, "b "), "b 0 0 0% 0 2 ms 30.0");
-    assert_string_equal(line_of(lines, "new "), "new 10.0 0 100% 10.0 - 0");
+    assert_string_equal(line_of(lines, "a "), "a 300 0 100% 300 0/- 0");
+    assert_string_equal(line_of(lines, "b "), "b 0 0 0% 0 5/2ms 30.0");
+    assert_string_equal(line_of(lines, "new "), "new 10.0 0 100% 10.0 0/- 0");
 }
 
 static void what_stands_against_calls_comes_first(void **state)
