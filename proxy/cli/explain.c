@@ -158,8 +158,8 @@ static void say(const struct asked *asked, struct arena *arena)
     const struct bytes plain_path = normalised.plain_path;
     const struct cache_rule rule =
         rules_apply(configuration, upstream, plain_path, normalised.target.query, arena);
-    const struct path_readings readings =
-        normalise_readings(arena, upstream, normalised.at_gate.path, normalised.route.prefix);
+    const struct path_readings readings = normalise_readings(
+        arena, upstream, normalised.at_gate.path, normalised.route.prefix, plain_path);
     const bool allowed = permissions_allow(client, request->method_text, &readings);
 
     say_url(upstream, &normalised);

@@ -247,7 +247,7 @@ static bool exchange_permit(struct exchange *exchange)
 {
     const struct path_readings readings =
         normalise_readings(exchange->arena, exchange->upstream->upstream.config,
-                           exchange->at_gate.path, exchange->prefix);
+                           exchange->at_gate.path, exchange->prefix, exchange->plain_path);
 
     if (permissions_allow(exchange->client, exchange->request->method_text, &readings))
         return true;

@@ -104,27 +104,31 @@ enum result normalise_request(struct arena *arena, const struct configuration *c
     return RESULT_OK;
 }
 
-static struct path_form path_form(struct arena *arena, const struct upstream_config *upstream,
-                                  struct bytes path, struct bytes prefix)
+/* The path's plain form, `plain_path` being that of what stands behind the prefix. */
+static struct bytes plain_at_gate(struct arena *arena, struct bytes path, struct bytes prefix,
+                                  struct bytes plain_path)
 {
-    if (prefix.length == 0 || !route_is_below(path, prefix))
-        return (struct path_form){.path = path, .plain = normalise_plain_path(upstream, path)};
-    const struct bytes rest = bytes_from(path, prefix.length);
-    const struct bytes plain = normalise_plain_path(upstream, rest);
-
-    return (struct path_form){
-        .path = path,
-        .plain = plain.length == rest.length ? path : arena_join(arena, prefix, plain)};
+    if (prefix.length == 0)
+        return plain_path;
+    return prefix.length + plain_path.length == path.length ? path
+                                                            : arena_join(arena, prefix, plain_path);
 }
 
 struct path_readings normalise_readings(struct arena *arena, const struct upstream_config *upstream,
-                                        struct bytes path, struct bytes prefix)
+                                        struct bytes path, struct bytes prefix,
+                                        struct bytes plain_path)
 {
-    struct path_readings readings = {.as_is = path_form(arena, upstream, path, prefix)};
+    struct path_readings readings = {
+        .as_is = {.path = path, .plain = plain_at_gate(arena, path, prefix, plain_path)}};
     struct bytes decoded;
 
     readings.differ = permissions_decode(arena, path, &decoded);
-    if (readings.differ)
-        readings.decoded = path_form(arena, upstream, decoded, prefix);
+    if (!readings.differ)
+        return readings;
+    if (!route_is_below(decoded, prefix)) /* "/up%2Fa" is not below "/up" either way */
+        prefix = BYTES("");
+    readings.decoded.path = decoded;
+    readings.decoded.plain = plain_at_gate(
+        arena, decoded, prefix, normalise_plain_path(upstream, bytes_from(decoded, prefix.length)));
     return readings;
 }

@@ -30,9 +30,11 @@ MUST_USE enum result normalise_request(struct arena *arena,
 /* The path without the preset's version prefix; borrows from it. */
 struct bytes normalise_plain_path(const struct upstream_config *upstream, struct bytes path);
 
-/* What permissions are judged on: the normalised path at the gate in each reading, the version
- * prefix being looked for behind the route's. Borrows it; the rest is in the arena. */
+/* What permissions are judged on: the normalised path at the gate in each reading, without version
+ * prefix behind the route's; `plain_path` is the upstream's. Borrows them; the rest is in the
+ * arena. */
 struct path_readings normalise_readings(struct arena *arena, const struct upstream_config *upstream,
-                                        struct bytes path, struct bytes prefix);
+                                        struct bytes path, struct bytes prefix,
+                                        struct bytes plain_path);
 
 #endif

@@ -213,17 +213,21 @@ static void permissions_see_the_prefix_and_the_version_behind_it(void **state)
     struct path_readings readings;
 
     (void)state;
-    readings = normalise_readings(&arena, &config, BYTES("/up/v2/a"), BYTES("/up"));
+    readings = normalise_readings(&arena, &config, BYTES("/up/v2/a"), BYTES("/up"), BYTES("/a"));
     check_form(&readings.as_is, "/up/v2/a", "/up/a");
     assert_false(readings.differ);
-    readings = normalise_readings(&arena, &config, BYTES("/up/a"), BYTES("/up"));
+    readings = normalise_readings(&arena, &config, BYTES("/up/a"), BYTES("/up"), BYTES("/a"));
     check_form(&readings.as_is, "/up/a", "/up/a");
-    readings = normalise_readings(&arena, &config, BYTES("/v2/a"), BYTES(""));
+    readings = normalise_readings(&arena, &config, BYTES("/v2/a"), BYTES(""), BYTES("/a"));
     check_form(&readings.as_is, "/v2/a", "/a");
-    readings = normalise_readings(&arena, &config, BYTES("/up/v2%2Fa"), BYTES("/up"));
+    readings =
+        normalise_readings(&arena, &config, BYTES("/up/v2%2Fa"), BYTES("/up"), BYTES("/v2%2Fa"));
     check_form(&readings.as_is, "/up/v2%2Fa", "/up/v2%2Fa");
     assert_true(readings.differ);
     check_form(&readings.decoded, "/up/v2/a", "/up/a");
+    /* a client of that upstream alone, without its prefix */
+    readings = normalise_readings(&arena, &config, BYTES("/v2%2Fa"), BYTES(""), BYTES("/v2%2Fa"));
+    check_form(&readings.decoded, "/v2/a", "/a");
 }
 
 static void tags_are_of_the_path_without_its_version(void **state)
