@@ -429,6 +429,29 @@ def test_429_pauses_the_account_for_as_long_as_it_says(make_gate, raw_upstream):
     hits_go_on(gate)
 
 
+def test_a_pause_refuses_those_who_wait_already(make_gate, raw_upstream):
+    go = threading.Event()
+
+    def hold(call):
+        call.body
+        call.hold(go)
+        call.send(overload(429, "Retry-After: 3000"))
+
+    raw_upstream.on("/a/1", hold)
+    gate = make(make_gate, raw_upstream, pause_max="1h", budget={"concurrency": 1, "write_share": 0})
+    first = send(gate, "GET", "/a/1")
+    raw_upstream.wait_for("/a/1")
+    waiting = [send(gate, "GET", "/b/1"), send(gate, "PUT", "/b/2")]
+    wait_until_queued(gate, 2)
+    go.set()
+    assert first.answer().status == 429
+    for wire in waiting:
+        answer = wire.answer()
+        assert (answer.status, answer.field("Content-Type")) == (429, PROBLEM)
+        assert 3000 - WAIT < int(answer.field("Retry-After")) <= 3000
+    assert len(raw_upstream.calls) == 1
+
+
 @pytest.mark.parametrize("said", ["in seconds", "by date", "by a rate limit field"])
 def test_how_long_may_be_said_in_several_ways(make_gate, raw_upstream, said):
     until_s = time.time() + 3000
