@@ -372,6 +372,13 @@ def test_requests_wait_for_the_first_bearer(make_gate, raw_upstream):
     assert call.field("Content-Type") == "application/x-www-form-urlencoded"
 
 
+def test_name_and_lifetime_are_the_configurations(make_gate, raw_upstream):
+    raw_upstream.on("/authenticate", lambda call: (call.body, call.reply(b"the-bearer")))  # does not say how long
+    gate = exchanging_gate(make_gate, raw_upstream, parameter="api_token", lifetime="2s")
+    calls = raw_upstream.wait_for("/authenticate", 3)
+    assert {call.body for call in calls} == {f"api_token={gate.token}".encode()}
+
+
 def test_a_failing_exchange_is_said_once_tried_again_and_mended(make_gate, raw_upstream):
     raw_upstream.on("/authenticate", reply(b"<h1>busy</h1>", 503))
     gate = exchanging_gate(make_gate, raw_upstream)
