@@ -1,5 +1,6 @@
 # make · make run · make test · make test-long · make lint · make asan · make tsan · make valgrind · make fuzz · make install
-# make calls · make register · make bench · make bench-invalidate · make bench-clients · make syscalls
+# make calls · make register · make bench · make bench-invalidate · make bench-clients · make bench-budget
+# make syscalls
 # One file, no recursion over folders; each variant's objects have a folder of their own under build/.
 # Whatever a target needs from Debian is installed first (as root), or named (as anybody else).
 
@@ -147,8 +148,9 @@ PACKAGES_register := python3
 PACKAGES_invalidate := python3
 PACKAGES_bench    := wrk nginx-light haproxy python3
 PACKAGES_clients  := valgrind libc6-dbg python3
+PACKAGES_budget   := nginx-light haproxy python3
 PACKAGES_syscalls := wrk strace python3
-PURPOSES          := build test lint valgrind calls register invalidate clients bench syscalls
+PURPOSES          := build test lint valgrind calls register invalidate clients budget bench syscalls
 
 .PHONY: setup $(PURPOSES:%=setup-%)
 setup: $(PURPOSES:%=setup-%)
@@ -180,7 +182,7 @@ clean:
 
 # --- bench: what the gate saves and what a hit costs; bench/ says how each is measured ---
 
-.PHONY: calls register bench bench-invalidate bench-clients syscalls
+.PHONY: calls register bench bench-invalidate bench-clients bench-budget syscalls
 calls: all | setup-calls
 	POSTERN=$(abspath $(BUILD))/postern $(PYTHON) bench/calls.py --strict
 
@@ -195,6 +197,9 @@ bench-invalidate: all $(BUILD)/bench/fill | setup-invalidate
 
 bench-clients: all $(BUILD)/bench/identify | setup-clients
 	POSTERN=$(abspath $(BUILD))/postern $(PYTHON) bench/clients.py --strict --identify $(abspath $(BUILD))/bench/identify
+
+bench-budget: all | setup-budget
+	POSTERN=$(abspath $(BUILD))/postern $(PYTHON) bench/budget.py --strict
 
 syscalls: all | setup-syscalls
 	POSTERN=$(abspath $(BUILD))/postern $(PYTHON) bench/syscalls.py

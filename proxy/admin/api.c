@@ -66,6 +66,7 @@ static void add_budget(cJSON *upstream, const struct budget_status *budget)
     add_number(object, "admitted", budget->admitted);
     add_number(object, "refused", budget->refused);
     add_number(object, "pauses", budget->pauses);
+    add_number(object, "probes", budget->probes);
     add_number(object, "retries", budget->retries);
 }
 

@@ -685,7 +685,8 @@ def test_retries_are_few_in_all(make_gate, raw_upstream):
     for start in range(0, 60, 20):
         wires = [send(gate, "GET", f"/a/{start + i}") for i in range(20)]
         assert [wire.answer().status for wire in wires] == [502] * 20
-    assert 60 + 10 <= len(raw_upstream.calls) <= 60 + 25 + 1
+    # retries earn, too: of 60 + r calls a fifth and ten are r at most
+    assert 60 + 10 <= len(raw_upstream.calls) <= 60 + 27
 
 
 def test_retries_zero_switches_them_off(make_gate, raw_upstream):
