@@ -444,6 +444,28 @@ static void write_budgets(struct server *server, struct buffer *text)
     free(budgets);
 }
 
+static void write_tokens(struct server *server, struct buffer *text)
+{
+    static const char renewals[] = "postern_token_renewals_total";
+    static const char fails[] = "postern_token_failing";
+    const struct configuration *configuration = server_settings(server)->configuration;
+
+    write_head(text, renewals, "counter", "Tokens that came after an upstream's first.");
+    for (size_t i = 0; i < configuration->upstream_count; i++) {
+        const char *name = configuration->upstreams[i].name;
+
+        buffer_format(text, "%s{upstream=\"%s\"} %llu\n", renewals, name,
+                      (unsigned long long)renewal_state(server_renewal(server), name).renewals);
+    }
+    write_head(text, fails, "gauge", "1: the last try to read or exchange a token brought none.");
+    for (size_t i = 0; i < configuration->upstream_count; i++) {
+        const char *name = configuration->upstreams[i].name;
+
+        buffer_format(text, "%s{upstream=\"%s\"} %d\n", fails, name,
+                      renewal_state(server_renewal(server), name).fails);
+    }
+}
+
 void metrics_write(struct server *server, struct buffer *text)
 {
     write_requests(server, text);
@@ -452,6 +474,7 @@ void metrics_write(struct server *server, struct buffer *text)
     write_latency(server, text);
     write_upstream(server, text);
     write_budgets(server, text);
+    write_tokens(server, text);
     write_traffic(server, text);
     write_cache(server, text);
     write_rules(server, text);

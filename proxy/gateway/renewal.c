@@ -72,6 +72,7 @@ struct source {
     struct event *due;   /* the next exchange */
     struct exchanging *exchanging;
     unsigned failures; /* since the last success */
+    uint64_t renewals;
     int64_t tried_us;
     double on_demand; /* exchanges that may be asked for now */
     int64_t on_demand_us;
@@ -262,6 +263,9 @@ static void source_succeeded(struct source *source, const struct obtained *obtai
         log_info("upstream %s: its token is exchanged for one that is valid for %lld s",
                  source->name, (long long)(obtained->lifetime_us / CLOCK_SECOND_US));
     source->failures = 0;
+    struct token *first = credential_token(source->credential);
+    source->renewals += first != NULL;
+    token_release(first);
     credential_renewed(source->credential, obtained->token);
     source_tell(source, obtained->token);
     source_plan(source, renewal_wait_us(obtained->lifetime_us));
@@ -367,6 +371,10 @@ static void wanting_on_letter(struct letter *letter)
     struct wanting *wanting = (struct wanting *)letter;
     struct source *source = wanting->source;
 
+    if (!credential_is_wanted(wanting->credential)) { /* it came meanwhile */
+        wanting_free(wanting);
+        return;
+    }
     wanting->next = source->waiting;
     source->waiting = wanting;
     if (source->upstream == NULL) {
@@ -436,6 +444,7 @@ static void source_begin(struct source *source, const struct settings_upstream *
 
     source_stop_exchange(source);
     source->failures = 0;
+    source->renewals += old != NULL;
     source->was_unreadable = false;
     source->mark = (struct mark){.size = -1};
     source->credential = credential_acquire(upstream->upstream.credential);
@@ -478,6 +487,15 @@ void renewal_use(struct renewal *renewal, struct settings *settings)
             source_rest(source);
     }
     settings_release(old);
+}
+
+struct renewal_state renewal_state(const struct renewal *renewal, const char *name)
+{
+    for (const struct source *source = renewal->sources; source != NULL; source = source->next)
+        if (strcmp(source->name, name) == 0)
+            return (struct renewal_state){.renewals = source->renewals,
+                                          .fails = source->failures > 0 || source->was_unreadable};
+    return (struct renewal_state){0};
 }
 
 struct renewal *renewal_create(struct event_base *base, struct mailbox *mailbox,

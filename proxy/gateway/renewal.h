@@ -34,4 +34,11 @@ void renewal_destroy(struct renewal *renewal);
  * thread has them. */
 void renewal_use(struct renewal *renewal, struct settings *settings);
 
+/* How it stands with an upstream's token; zeroes: it has none. */
+struct renewal_state {
+    uint64_t renewals; /* tokens that came after the first */
+    bool fails;        /* the last try brought none: an old one is used, if there is one */
+};
+struct renewal_state renewal_state(const struct renewal *renewal, const char *name);
+
 #endif

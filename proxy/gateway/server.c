@@ -19,7 +19,6 @@
 #include "base/memory.h"
 #include "config/read.h"
 #include "gateway/data_dir.h"
-#include "gateway/renewal.h"
 #include "http/listener.h"
 
 enum {
@@ -618,6 +617,11 @@ struct gate *server_gate(struct server *server)
 struct settings *server_settings(const struct server *server)
 {
     return server->settings;
+}
+
+const struct renewal *server_renewal(const struct server *server)
+{
+    return server->renewal;
 }
 
 size_t server_worker_count(const struct server *server)

@@ -6,6 +6,7 @@
 #define POSTERN_GATEWAY_SERVER_H
 
 #include "gateway/identity.h"
+#include "gateway/renewal.h"
 #include "gateway/worker.h"
 
 struct server;
@@ -34,6 +35,7 @@ struct event_base *server_base(const struct server *server);
 struct mailbox *server_mailbox(const struct server *server);
 struct gate *server_gate(struct server *server);
 struct settings *server_settings(const struct server *server); /* borrowed until the next event */
+const struct renewal *server_renewal(const struct server *server);
 size_t server_worker_count(const struct server *server);
 const struct worker *server_worker(const struct server *server, size_t index);
 bool server_is_draining(const struct server *server);

@@ -129,6 +129,14 @@ bool credential_leave(struct credential *credential, struct credential_wish *wis
     return waited;
 }
 
+bool credential_is_wanted(struct credential *credential)
+{
+    (void)pthread_mutex_lock(&credential->lock);
+    const bool is_wanted = credential->is_wanted;
+    (void)pthread_mutex_unlock(&credential->lock);
+    return is_wanted;
+}
+
 /* Puts `token` into one of the credential's places, unless it is NULL, and tells all who wait. */
 static void credential_settle(struct credential *credential, struct token **place,
                               struct token *token)

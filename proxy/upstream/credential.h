@@ -52,6 +52,11 @@ MUST_USE enum result credential_renew(struct credential *credential, const struc
 /* Gives a wish up. False: the letter is on its way. */
 MUST_USE bool credential_leave(struct credential *credential, struct credential_wish *wish);
 
+/* Whether another token is still asked for: it may have come while the hook's letter was on its
+ * way.
+ */
+bool credential_is_wanted(struct credential *credential);
+
 /* Main's: it has been tried. `token` NULL: without success, the old one stays; else a reference is
  * taken of it. All who wait get their letter. */
 void credential_renewed(struct credential *credential, struct token *token);

@@ -87,11 +87,13 @@ def test_a_file_that_is_no_token_changes_nothing_and_is_said_once(make_gate, raw
     spoil(gate)
     until(lambda: "its token stays as it was" in gate.log_text(), "the warning")
     assert gate.get("/v2/a").status_code == 200
+    assert gate.metric("postern_token_failing", upstream="copernica") == 1
     time.sleep(2.5)  # it looks again, and says nothing
     assert gate.log_text().count("its token stays as it was") == 1
     assert token_of(raw_upstream.calls_of("/v2/a")[0]) == gate.token
     replace_token(gate, "another-token")
     until(lambda: is_used(gate), "the good one's use")
+    assert gate.metric("postern_token_failing") == 0 and gate.metric("postern_token_renewals_total") == 1
 
 
 def test_a_new_token_brings_no_unfinished_configuration(make_gate, raw_upstream):
@@ -311,6 +313,7 @@ def test_a_bearer_is_renewed_ahead_of_time_by_one_call(make_gate, sandbox):
     for thread in threads:
         thread.join()
     assert set(statuses) == {200}
+    assert gate.metric("postern_token_renewals_total", upstream="copernica") == 1
     assert sandbox.calls()["calls"]["POST /authenticate"] == 2
     assert sandbox.calls()["unauthorized"] == 0
 
@@ -369,6 +372,13 @@ def test_requests_wait_for_the_first_bearer(make_gate, raw_upstream):
     assert call.field("Content-Type") == "application/x-www-form-urlencoded"
 
 
+def test_name_and_lifetime_are_the_configurations(make_gate, raw_upstream):
+    raw_upstream.on("/authenticate", lambda call: (call.body, call.reply(b"the-bearer")))  # does not say how long
+    gate = exchanging_gate(make_gate, raw_upstream, parameter="api_token", lifetime="2s")
+    calls = raw_upstream.wait_for("/authenticate", 3)
+    assert {call.body for call in calls} == {f"api_token={gate.token}".encode()}
+
+
 def test_a_failing_exchange_is_said_once_tried_again_and_mended(make_gate, raw_upstream):
     raw_upstream.on("/authenticate", reply(b"<h1>busy</h1>", 503))
     gate = exchanging_gate(make_gate, raw_upstream)
@@ -376,6 +386,7 @@ def test_a_failing_exchange_is_said_once_tried_again_and_mended(make_gate, raw_u
     assert gate.get("/v4/a").status_code in (502, 503)
     raw_upstream.wait_for("/authenticate", 3)
     assert gate.log_text().count("can't be exchanged") == 1
+    assert gate.metric("postern_token_failing") == 1
     raw_upstream.on("/authenticate", reply(b"the-bearer"))
     until(lambda: gate.get("/v4/a").status_code == 200, "a bearer")
     assert re.search(r"exchanged after \d+ failures", gate.log_text())

@@ -44,6 +44,10 @@ static void faults_name_the_preset_s_file_line_and_pointer(void **state)
                         "1: /identity/path: is no path");
     assert_preset_fault("{\"defaults\": [{\"match\": \"/a\", \"name\": \"b\", \"values\": []}]}",
                         "1: /defaults/0/values: is empty");
+    assert_preset_fault("{\"login\": {\"authorize\": \"http://a\", \"token\": \"https://b\"}}",
+                        "1: /login/authorize: a secret would go over the network unencrypted");
+    assert_preset_fault("{\"login\": {\"token\": \"https://b\"}}", "1: /login: needs");
+    assert_preset_fault("{\"invalid_token\": [{\"body\": \"x\"}]}", "1: /invalid_token/0: needs");
     assert_preset_fault("{\"defaults\": [5]}", "1: /defaults/0: expects an object");
     assert_preset_fault("{\n,}", "2: expects a member's name");
     assert_preset_fault("[]", "1: : expects an object");
@@ -64,7 +68,9 @@ static void a_preset_is_read_whole(void **state)
     char *path = preset_file(
         "// an API\n"
         "{\"version_prefixes\": [\"v1\"], \"inject\": {\"header\": \"X-Key\"},"
-        "\"identity\": {\"path\": \"/me\", \"member\": \"id\"}, \"forward\": [\"X-A\"],"
+        "\"identity\": {\"path\": \"/me\", \"field_path\": \"/v1/me\", \"member\": \"id\"},"
+        "\"login\": {\"authorize\": \"https://a\", \"token\": \"https://b\"},"
+        "\"invalid_token\": [{\"status\": 400, \"body\": \"no token\"}], \"forward\": [\"X-A\"],"
         "\"ignorable_parameters\": [\"_\"], \"error_members\": [\"error\", \"fault\"],"
         "\"secret_parameters\": [\"code\"],"
         "\"defaults\": [{\"match\": \"/a\", \"name\": \"limit\", \"values\": [\"100\"]},"
@@ -82,6 +88,12 @@ static void a_preset_is_read_whole(void **state)
     assert_int_equal(preset->version_prefix_count, 1);
     assert_true(bytes_equal(preset->version_prefixes[0], BYTES("v1")));
     assert_string_equal(preset->identity_path, "/me");
+    assert_string_equal(upstream_identity_path(upstream), "/v1/me"); /* a header is injected */
+    assert_string_equal(preset->login_authorize, "https://a");
+    assert_string_equal(preset->login_token, "https://b");
+    assert_int_equal(preset->invalid_token_count, 1);
+    assert_int_equal(preset->invalid_tokens[0].status, 400);
+    assert_true(bytes_equal(preset->invalid_tokens[0].body, BYTES("no token")));
     assert_string_equal(preset->identity_member, "id");
     assert_int_equal(preset->forward_count, 1);
     assert_int_equal(preset->ignorable_parameter_count, 1);

@@ -145,7 +145,9 @@ static void many_wishes_are_one_renewal(void **state)
     assert_int_equal(wanted, 1);
     deliver();
     assert_int_equal(callers[0].letters, 0); /* not before it has been tried */
+    assert_true(credential_is_wanted(credential));
     credential_renewed(credential, new);
+    assert_false(credential_is_wanted(credential));
     deliver();
     for (int i = 0; i < 3; i++)
         assert_int_equal(callers[i].letters, 1);
