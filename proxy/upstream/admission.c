@@ -543,15 +543,17 @@ void admission_spend(struct admission *admission, const struct times *times)
 }
 
 bool admission_retry(struct admission *admission, const struct budget_ticket *ticket,
-                     uint32_t tries, uint32_t chance, int64_t now_us, int64_t *wait_us)
+                     const struct retry *retry, int64_t *wait_us)
 {
     const int64_t base_us = (int64_t)RETRY_FIRST_US
-                            << (tries < RETRY_DOUBLINGS ? tries : RETRY_DOUBLINGS);
-    const int64_t pause_us = pauses_wait_us(&admission->pauses, ticket->caller.scope, now_us);
-    int64_t retry_us = base_us / 2 + (int64_t)(chance % (uint32_t)base_us); /* 0.5 to 1.5 times */
+                            << (retry->tries < RETRY_DOUBLINGS ? retry->tries : RETRY_DOUBLINGS);
+    const int64_t pause_us =
+        pauses_wait_us(&admission->pauses, ticket->caller.scope, retry->now_us);
+    int64_t retry_us =
+        base_us / 2 + (int64_t)(retry->chance % (uint32_t)base_us); /* 0.5 to 1.5 times */
 
     if (pause_us > 0)
-        retry_us = pause_us + (int64_t)(chance % PROBE_JITTER_US);
+        retry_us = pause_us + (int64_t)(retry->chance % PROBE_JITTER_US);
     if (retry_us > ticket->caller.patience_us || admission->retry_cents < RETRY_CENTS)
         return false;
     admission->retry_cents -= RETRY_CENTS;

@@ -117,14 +117,20 @@ int64_t admission_run(struct admission *admission, const struct times *times);
 /* The next of those that were decided on while they waited; NULL: no more. */
 struct budget_ticket *admission_decided(struct admission *admission);
 
+/* A call that failed. */
+struct retry {
+    uint32_t tries;  /* that were made besides the first */
+    uint32_t chance; /* any number, for the jitter */
+    int64_t now_us;
+};
+
 /*
- * Whether a call that failed may be tried again, and after how long: *wait_us. Takes it from the
- * retry budget: one for each five calls, ADMISSION_RETRIES in hand at most. `tries` counts those
- * that were made; `chance` is any number, for the jitter.
+ * Whether it may be tried again, and after how long: *wait_us. Takes it from the retry budget: one
+ * for each five calls, ADMISSION_RETRIES in hand at most.
  */
 enum { ADMISSION_RETRIES = 10 };
 MUST_USE bool admission_retry(struct admission *admission, const struct budget_ticket *ticket,
-                              uint32_t tries, uint32_t chance, int64_t now_us, int64_t *wait_us);
+                              const struct retry *retry, int64_t *wait_us);
 
 struct budget_status {
     struct budget_limits limits;

@@ -186,12 +186,11 @@ bool budget_give_up(struct budget *budget, struct budget_ticket *ticket)
 bool budget_retry(struct budget *budget, const struct budget_ticket *ticket, uint32_t tries,
                   int64_t *wait_us)
 {
-    uint32_t chance;
+    struct retry retry = {.tries = tries, .now_us = clock_now_us()};
 
-    secret_random(&chance, sizeof(chance));
+    secret_random(&retry.chance, sizeof(retry.chance));
     budget_lock(budget);
-    const bool may =
-        admission_retry(budget->admission, ticket, tries, chance, clock_now_us(), wait_us);
+    const bool may = admission_retry(budget->admission, ticket, &retry, wait_us);
     (void)pthread_mutex_unlock(&budget->lock);
     return may;
 }

@@ -428,7 +428,8 @@ static void retries_are_few_and_apart(void **state)
     (void)state;
     begin(0, false);
     for (uint32_t i = 0; i < 100; i++) {
-        if (!admission_retry(admission, ticket, 0, i * 7919, times.now_us, &wait_us))
+        if (!admission_retry(admission, ticket, &(struct retry){0, i * 7919, times.now_us},
+                             &wait_us))
             continue;
         allowed++;
         assert_in_range(wait_us, 50 * 1000, 150 * 1000);
@@ -440,7 +441,8 @@ static void retries_are_few_and_apart(void **state)
     }
     allowed = 0;
     for (uint32_t i = 0; i < 100; i++)
-        allowed += admission_retry(admission, ticket, 2, i, times.now_us, &wait_us);
+        allowed +=
+            admission_retry(admission, ticket, &(struct retry){2, i, times.now_us}, &wait_us);
     assert_int_equal(allowed, 2);
     assert_in_range(wait_us, 200 * 1000, 600 * 1000);
 }
@@ -455,9 +457,9 @@ static void nobody_retries_later_than_it_would_wait(void **state)
     assert_int_equal(enter(ticket), RESULT_OK);
     leave_overloaded(ticket, 5 * CLOCK_SECOND_US);
     ticket->caller.patience_us = 4 * CLOCK_SECOND_US;
-    assert_false(admission_retry(admission, ticket, 0, 1, times.now_us, &wait_us));
+    assert_false(admission_retry(admission, ticket, &(struct retry){0, 1, times.now_us}, &wait_us));
     ticket->caller.patience_us = 6 * CLOCK_SECOND_US;
-    assert_true(admission_retry(admission, ticket, 0, 1, times.now_us, &wait_us));
+    assert_true(admission_retry(admission, ticket, &(struct retry){0, 1, times.now_us}, &wait_us));
     assert_in_range(wait_us, 5 * CLOCK_SECOND_US, 5 * CLOCK_SECOND_US + 50 * 1000);
 }
 
