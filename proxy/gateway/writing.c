@@ -567,6 +567,14 @@ void writing_leave(struct writing *writing)
     }
     if (writing->fetch == NULL)
         return;
+    if (fetch_is_waiting(writing->fetch)) { /* it leaves the queue */
+        fetch_cancel(writing->fetch);
+        writing->fetch = NULL;
+        writing->ended = true;
+        writing->end = (struct fetch_end){.outcome = FETCH_REFUSED};
+        writing_close(writing);
+        return;
+    }
     fetch_resume_upload(writing->fetch);
     if (writing->step == WRITING_STREAMING)
         fetch_resume(writing->fetch);

@@ -420,6 +420,12 @@ void fetch_discard(struct fetch *fetch)
         fetch_free(fetch);
 }
 
+bool fetch_is_waiting(const struct fetch *fetch)
+{
+    return fetch->end.calls == 0 && (fetch->step == FETCH_QUEUED || fetch->step == FETCH_LACKING ||
+                                     fetch->step == FETCH_RESTING);
+}
+
 uint32_t fetch_calls(const struct fetch *fetch)
 {
     return fetch->end.calls;

@@ -97,6 +97,9 @@ struct fetch *fetch_start(struct fetcher *fetcher, const struct upstream *upstre
                           const struct fetch_request *request, const struct fetch_handler *handler,
                           void *context);
 
+/* It waits for its turn, or for a token, and was never sent. */
+bool fetch_is_waiting(const struct fetch *fetch);
+
 /* How often it was sent so far. */
 uint32_t fetch_calls(const struct fetch *fetch);
 
