@@ -256,19 +256,22 @@ static enum happening top_on_key(struct top *top)
     return HAPPENED_NOTHING;
 }
 
-/* Waits for the next time to ask, or for what comes before it. */
+/* Waits for the next time to ask, or for what comes before it. Where that time is over, because the
+ * gate was slow, it looks for what came all the same. */
 static enum happening top_wait(struct top *top, int64_t until_us)
 {
     for (;;) {
         const int64_t left_us = until_us - clock_now_us();
+        const int wait_ms = left_us <= 0 ? 0 : (int)(left_us / CLOCK_MILLISECOND_US) + 1;
         struct pollfd files[] = {{.fd = top->signals, .events = POLLIN},
                                  {.fd = top->has_keys ? STDIN_FILENO : -1, .events = POLLIN}};
         enum happening happened = HAPPENED_NOTHING;
 
-        if (left_us <= 0)
-            return HAPPENED_NOTHING;
-        if (poll(files, ARRAY_LENGTH(files), (int)(left_us / CLOCK_MILLISECOND_US) + 1) <= 0)
+        if (poll(files, ARRAY_LENGTH(files), wait_ms) <= 0) {
+            if (wait_ms == 0)
+                return HAPPENED_NOTHING;
             continue; /* in time, or a signal that is not ours */
+        }
         if (files[0].revents != 0)
             happened = top_on_signal(top);
         if (files[1].revents != 0 && happened == HAPPENED_NOTHING)

@@ -2,6 +2,13 @@
 #ifndef POSTERN_TESTS_UPSTREAM_BUDGETING_H
 #define POSTERN_TESTS_UPSTREAM_BUDGETING_H
 
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
 #include "upstream/budget.h"
 
 /* Options that borrow `limits`, which this fills. */
