@@ -19,7 +19,7 @@ import xml.etree.ElementTree
 
 PLAN = re.compile(r"^1\.\.(\d+)$", re.M)
 CASE = re.compile(r"^(ok|not ok) \d+(.*)$", re.M)
-PARALLEL = 2
+PARALLEL = 3  # files at a time: two cores, and tests that mostly wait
 
 
 def run_unit(program, wrapper, timeout):
