@@ -226,9 +226,12 @@ static void top_suspend(const struct top *top)
 static enum happening top_on_signal(const struct top *top)
 {
     struct signalfd_siginfo came;
+    const ssize_t length = read(top->signals, &came, sizeof(came));
 
-    if (read(top->signals, &came, sizeof(came)) != (ssize_t)sizeof(came))
+    if (length == -1 && (errno == EAGAIN || errno == EINTR))
         return HAPPENED_NOTHING;
+    if (length != (ssize_t)sizeof(came))
+        return HAPPENED_END; /* signals are blocked: who could not hear them could not be ended */
     switch (came.ssi_signo) {
     case SIGTSTP:
         top_suspend(top);
