@@ -539,6 +539,7 @@ def test_term_waits_for_what_is_under_way_and_takes_nothing_new(make_gate, raw_u
         gate.signal(signal.SIGTERM)
         assert idle.rest() == b""
         until(lambda: "stopping" in gate.log_text(), "the draining")
+        time.sleep(0.5)  # each worker hears of it by letter
         writing.send(b"cd")
         answer = writing.answer("PUT")
         assert answer.status == 200 and answer.field("Connection") == "close"
